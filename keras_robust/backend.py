@@ -1,0 +1,67 @@
+"""The few things that TensorFlow, JAX and PyTorch do differently and `keras.ops` does not cover."""
+
+import keras
+from keras import ops
+
+WIDE_FLOATS = ("float32", "float64")
+NARROW_FLOATS = ("bfloat16", "float16")
+
+
+def is_concrete(x) -> bool:
+    """Whether the values of `x` can be looked at now and cheaply: eager, and in the memory of the host.
+
+    A PyTorch tensor on an accelerator counts as not concrete, because looking at it would make every training
+    step wait for the device.
+    """
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return isinstance(x, tf.__internal__.EagerTensor)
+        case "jax":
+            import jax
+
+            return isinstance(x, jax.Array) and not isinstance(x, jax.core.Tracer)
+        case "torch":
+            import torch
+
+            return isinstance(x, torch.Tensor) and x.device.type == "cpu" and not torch.compiler.is_compiling()
+    return True
+
+
+def label_log_probability(logits, ids):
+    """PyTorch's fused cross entropy, negated, or `None` where there is no faster way than `keras.ops`."""
+    if keras.backend.backend() != "torch":
+        return None
+    import torch
+
+    flat = torch.nn.functional.cross_entropy(
+        logits.reshape(-1, logits.shape[-1]), ids.reshape(-1).long(), reduction="none"
+    )
+    return -flat.reshape(ids.shape)
+
+
+def gradient(function, x):
+    """Gradient of `sum(function(x))` in `x`; works inside and outside a compiled step."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                tape.watch(x)
+                total = ops.sum(function(x))
+            return tape.gradient(total, x)
+        case "jax":
+            import jax
+
+            return jax.grad(lambda value: ops.sum(function(value)))(x)
+        case "torch":
+            import torch
+
+            with torch.enable_grad():
+                leaf = x.detach().requires_grad_(True)
+                return torch.autograd.grad(function(leaf).sum(), leaf)[0]
+    raise ValueError(
+        "Gradients need the TensorFlow, JAX or PyTorch backend of Keras. "
+        f"Received: KERAS_BACKEND={keras.backend.backend()}."
+    )

@@ -1,0 +1,43 @@
+"""Losses for learning with wrong labels, and the algebra that they are written in.
+
+Papers are cited by letter in this package:
+
+    N  Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels (active passive loss)
+    A  Ye et al. 2023, Active Negative Loss Functions for Learning with Noisy Labels
+    D  Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise
+    B  Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning (logit bias)
+    C  Ou & Zhang 2023, Robust loss functions under a curriculum view
+"""
+
+from keras_robust.losses.active_negative import ANLCE, ANLCEER, ANLFL, NNCE, NNFL
+from keras_robust.losses.active_passive import (
+    APL,
+    NCE,
+    NFL,
+    NGCE,
+    NMAE,
+    NRCE,
+    NCEandAEL,
+    NCEandAGCE,
+    NCEandAUL,
+    NCEandMAE,
+    NCEandRCE,
+    NFLandMAE,
+    NFLandRCE,
+    NGCEandMAE,
+    NGCEandRCE,
+)
+from keras_robust.losses.algebra import (
+    LogitBias,
+    MarginScale,
+    MarginShift,
+    NegativeNormalized,
+    Normalized,
+    UnitWeight,
+    WeightedSum,
+)
+from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.elementary import AEL, AGCE, AUL, CE, FL, GCE, JS, MAE, RCE, SCE, TCE, PHuberCE, Poly1
+from keras_robust.losses.logit_bias import GCEStar, MAEStar, NFLandMAEStar
+from keras_robust.losses.peer import PeerLoss
+from keras_robust.losses.whole_prediction import CR, DAL, GLS, MSE, BiTempered, Bootstrap, SparseRegularized

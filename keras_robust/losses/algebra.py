@@ -1,0 +1,431 @@
+"""The algebra of losses: sums and wrappers, each a loss itself.
+
+    a * L1 + b * L2          WeightedSum
+    Normalized(L)            L(y) / sum_k L(k)
+    NegativeNormalized(L)    1 - (A - L(y)) / sum_k (A - L(k)),  A = L at p_min
+    LogitBias(L, epsilon)    L of z + epsilon at the label
+    MarginShift(L, tau)      LogitBias(L, |E margin| - tau)
+    MarginScale(L, tau)      L of p* = sigmoid(margin * tau / |E margin|)
+    UnitWeight(L)            L / max over the margin of its implicit weight
+"""
+
+import numbers
+from collections import Counter
+
+import keras
+from keras import ops
+
+from keras_robust.checks import Interval, at_least, greater_than, refuse
+from keras_robust.losses.base import DEFAULTS, Part, RobustLoss, snake_case
+from keras_robust.losses.parameters import parameter
+from keras_robust.registration import registered
+from keras_robust.theory.initialization import expected_margin, logit_bias
+
+PROBABILITY = Interval(0.0, 1.0, open_low=True, open_high=True)
+
+
+def scale(loss, weight):
+    """`weight * loss`; the weights of a sum are multiplied."""
+    if isinstance(weight, RobustLoss) or isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+        return NotImplemented
+    weight = Interval().check("a weighted loss", "weight", weight)
+    if isinstance(loss, WeightedSum):
+        return WeightedSum(loss.losses, [weight * w for w in loss.weights], **loss.explicit_keywords())
+    return WeightedSum([loss], [weight])
+
+
+def add(first, second):
+    """`first + second`; sums within sums are flattened, so that evidence is shared by all terms."""
+    if isinstance(second, numbers.Real) and second == 0:
+        return first
+    if not isinstance(second, RobustLoss):
+        return NotImplemented
+    terms = [
+        (loss, weight)
+        for side in (first, second)
+        for loss, weight in (zip(side.losses, side.weights, strict=True) if isinstance(side, WeightedSum) else [(side, 1.0)])
+    ]
+    keywords = {}
+    for side in (first, second):
+        if isinstance(side, WeightedSum):
+            keywords |= side.explicit_keywords()
+    return WeightedSum(*zip(*terms, strict=True), **keywords)
+
+
+@registered
+class WeightedSum(RobustLoss):
+    """sum_i w_i L_i, the loss that `a * L1 + b * L2` makes.
+
+    It has no keywords of its own: it takes those that its parts set, which must agree.
+
+    Args:
+        losses: the parts.
+        weights: a finite number for each.
+
+    Raises:
+        ValueError: if two parts set a shared keyword differently.
+
+    Example:
+
+    >>> loss = 2.0 * keras_robust.CE() + keras_robust.MAE()
+    >>> float(loss(np.array([0]), np.array([[0.5, 0.5]])))
+    1.886...
+    """
+
+    def __init__(self, losses, weights, **keywords):
+        losses, weights = tuple(losses), tuple(weights)
+        if not losses or len(losses) != len(weights):
+            refuse("WeightedSum", "weights", f"one number for each of the {len(losses)} losses", weights)
+        self.losses = tuple(Part().check("WeightedSum", "losses", loss) for loss in losses)
+        self.weights = tuple(Interval().check("WeightedSum", "weights", weight) for weight in weights)
+        for key in DEFAULTS.keys() - {"name"}:
+            for loss in self.losses:
+                if key in loss._explicit:
+                    value = getattr(loss, key)
+                    if keywords.setdefault(key, value) != value:
+                        raise ValueError(
+                            f"The parts of a sum must agree. Received: {key}={keywords[key]!r} and {key}={value!r} "
+                            f"(in {type(loss).__name__})."
+                        )
+        self._explicit = set(keywords)
+        self._configure(**{key: keywords.get(key, default) for key, default in DEFAULTS.items()})
+        self.of_probability = all(loss.of_probability for loss in self.losses)
+        self.of_margin = all(loss.of_margin for loss in self.losses)
+        self.batch_coupled = any(loss.batch_coupled for loss in self.losses)
+        self.decreasing = all(loss.decreasing for loss in self.losses) and min(self.weights) >= 0 < max(self.weights)
+
+    def explicit_keywords(self):
+        return {key: getattr(self, key) for key in self._explicit - {"name"}}
+
+    @property
+    def parts(self):
+        kinds = [snake_case(type(loss).__name__) for loss in self.losses]
+        seen, parts = Counter(), {}
+        for kind, loss in zip(kinds, self.losses, strict=True):
+            parts[kind if seen[kind] == 0 else f"{kind}_{seen[kind]}"] = loss
+            seen[kind] += 1
+        return parts
+
+    def _walk(self):
+        for (key, part), weight in zip(self.parts.items(), self.weights, strict=True):
+            yield (key, "weight"), weight
+            for path, value in part._walk():
+                yield (key, *path), value
+
+    def _sum(self, method, *args):
+        terms = [weight * getattr(loss, method)(*args) for loss, weight in zip(self.losses, self.weights, strict=True)]
+        return sum(terms[1:], start=terms[0])
+
+    def value(self, log_p):
+        return self._sum("value", log_p)
+
+    def slope(self, log_p):
+        return self._sum("slope", log_p)
+
+    def total(self, evidence):
+        return self._sum("total", evidence)
+
+    def per_sample(self, evidence):
+        return self._sum("per_sample", evidence)
+
+    def margin_slope(self, evidence):
+        return self._sum("margin_slope", evidence)
+
+    def get_config(self):
+        config = super().get_config()
+        config["losses"] = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
+        config["weights"] = list(self.weights)
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        config = dict(config)
+        losses = [keras.saving.deserialize_keras_object(loss) for loss in config.pop("losses")]
+        weights = config.pop("weights")
+        return cls(losses, weights, **{key: value for key, value in config.items() if value != DEFAULTS[key]})
+
+    def __repr__(self):
+        return " + ".join(f"{weight:g} * {loss!r}" for loss, weight in zip(self.losses, self.weights, strict=True))
+
+
+class WrapperOfProbability(RobustLoss):
+    """A wrapper around a function of one probability; it refuses anything else."""
+
+    loss: RobustLoss = parameter(within=Part())
+
+    def _check(self):
+        kind = type(self).__name__
+        if not self.loss.of_probability:
+            raise ValueError(
+                f"`loss` of {kind} must be a function of the label's probability alone, such as CE, GCE or a sum of "
+                f"such. Received: {self.loss!r}. Where both make sense, put {kind} inside: "
+                f"{type(self.loss).__name__}({kind}(...))."
+            )
+
+
+@registered
+class Normalized(WrapperOfProbability):
+    """A loss divided by its sum over all labels: L(y) / sum_k L(k).
+
+    Any loss becomes symmetric by it: the normalised losses of the K labels sum to 1, so uniform label noise does not
+    move the minimiser. Alone it underfits; see `APL`.
+
+    Reference: N (Ma et al. 2020), Eq. 4 (whose printed sign of the normaliser is wrong) and section 3.
+
+    Args:
+        loss: a function of one probability (`CE`, `FL`, `GCE`, ..., sums of them, `UnitWeight`, `MarginScale`).
+
+    Raises:
+        ValueError: if `loss` is anything else.
+
+    Example:
+
+    >>> loss = keras_robust.Normalized(keras_robust.CE())
+    >>> float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]])))
+    0.2
+    """
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(evidence) / self.loss.total(evidence)
+
+
+@registered
+class NegativeNormalized(WrapperOfProbability):
+    """Normalised negative loss: 1 - (A - L(y)) / sum_k (A - L(k)), with p clamped from below at `p_min`, A = L(p_min).
+
+    A passive loss made from an active one: it pushes down the classes that are not the label. Symmetric, as
+    `Normalized`.
+
+    Reference: A (Ye et al. 2023), Eqs. 6-8; the clamp max(p_k, p_min) is part of the definition, so that the gradient
+    of a clamped entry is 0.
+
+    Args:
+        loss: a decreasing function of one probability.
+        p_min: the smallest probability, in (0, 1/K). Default of the paper's code.
+
+    Raises:
+        ValueError: if `loss` is not a decreasing function of one probability, or K * p_min >= 1.
+
+    Example:
+
+    >>> loss = keras_robust.NegativeNormalized(keras_robust.CE())
+    >>> float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]])))
+    0.656...
+    """
+
+    p_min: float = parameter(default=1e-7, within=PROBABILITY)
+
+    def _check(self):
+        super()._check()
+        if not self.loss.decreasing:
+            raise ValueError(
+                "`loss` of NegativeNormalized must fall as the label's probability rises: all weights of a sum at "
+                f"least 0, one of them above. Received: {self.loss!r}."
+            )
+
+    def per_sample(self, evidence):
+        if self.p_min * evidence.num_classes >= 1.0:
+            refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", self.p_min)
+        log_p_min = ops.log(ops.cast(self.p_min, evidence.logits.dtype))
+        highest = self.loss.value(log_p_min)
+
+        def negative(log_p):
+            return highest - self.loss.value(ops.maximum(log_p, log_p_min))
+
+        return evidence.label_mass - evidence.at_label(negative) / evidence.over_classes(negative)
+
+
+@registered
+class LogitBias(RobustLoss):
+    """A loss of the logits with `epsilon` added at the label: L(z + epsilon t).
+
+    With many classes a bounded loss starts where its gradient vanishes; the bias moves it back to where it learns.
+    Soft labels t get epsilon * t.
+
+    Reference: B (Staats et al. 2023), section 4 and Eq. 4.
+
+    Args:
+        loss: any loss.
+        epsilon: the bias, a finite number. None: `max(0, theory.logit_bias(K))`, which needs no tuning.
+
+    Example:
+
+    >>> loss = keras_robust.LogitBias(keras_robust.MAE(), epsilon=1.0, from_logits=True)
+    >>> float(loss(np.array([0]), np.array([[0.0, 0.0]])))
+    0.268...
+    """
+
+    loss: RobustLoss = parameter(within=Part())
+    epsilon: float | None = parameter(default=None, within=Interval(optional=True))
+
+    def _check(self):
+        self.of_margin = self.loss.of_margin
+        self.batch_coupled = self.loss.batch_coupled
+
+    def bias(self, num_classes):
+        """The bias at K classes."""
+        return max(0.0, logit_bias(num_classes)) if self.epsilon is None else self.epsilon
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
+
+    def margin_slope(self, evidence):
+        return self.loss.margin_slope(evidence.biased(self.bias(evidence.num_classes)))
+
+
+class WrapperOfExpectedMargin(RobustLoss):
+    """What the two corrections of the curriculum view share: tau and the expected margin."""
+
+    loss: RobustLoss = parameter(within=Part())
+    tau: float = parameter(within=greater_than(0.0))
+    expected_margin: float | None = parameter(default=None, within=greater_than(0.0, optional=True))
+
+    def initial_margin(self, num_classes):
+        """|E margin| at K classes."""
+        if self.expected_margin is not None:
+            return self.expected_margin
+        if num_classes == 2:
+            raise ValueError(
+                f"`expected_margin` of {type(self).__name__} must be given for K = 2, where the approximation of the "
+                "expected margin (C, Eq. 4) has the wrong sign. Received: expected_margin=None."
+            )
+        return abs(expected_margin(num_classes))
+
+
+@registered
+class MarginShift(WrapperOfExpectedMargin):
+    """The margin moved so that training starts at -tau: L of p+ = sigmoid(margin + |E margin| - tau).
+
+    The same as `LogitBias(loss, |E margin| - tau)`.
+
+    Reference: C (Ou & Zhang 2023), section 4.2, Table 9 ("MAE shift", "AGCE shift"); its p+ must read as above.
+
+    Args:
+        loss: any loss.
+        tau: where training starts, above 0.
+        expected_margin: |E margin| at initialisation, above 0. None: `abs(theory.expected_margin(K))`.
+
+    Raises:
+        ValueError: at K = 2 without `expected_margin`.
+
+    Example:
+
+    >>> loss = keras_robust.MarginShift(keras_robust.MAE(), tau=2.0, expected_margin=3.0)
+    >>> float(loss(np.array([0]), np.array([[0.5, 0.5]])))
+    0.268...
+    """
+
+    def _check(self):
+        self.of_margin = self.loss.of_margin
+        self.batch_coupled = self.loss.batch_coupled
+
+    def _moved(self, evidence):
+        return evidence.biased(self.initial_margin(evidence.num_classes) - self.tau)
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(self._moved(evidence))
+
+    def margin_slope(self, evidence):
+        return self.loss.margin_slope(self._moved(evidence))
+
+
+@registered
+class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
+    """The margin scaled so that training starts at -tau: L of p* = sigmoid(margin * tau / |E margin|).
+
+    Reference: C (Ou & Zhang 2023), section 4.2, Table 9 ("MAE scale", "AGCE scale"). The gradient weight of this loss
+    is tau / |E margin| times that of `loss` at the scaled margin.
+
+    Args:
+        loss: a function of one probability.
+        tau: where training starts, above 0.
+        expected_margin: |E margin| at initialisation, above 0. None: `abs(theory.expected_margin(K))`.
+
+    Raises:
+        ValueError: if `loss` is not a function of one probability; at K = 2 without `expected_margin`.
+
+    Example:
+
+    >>> loss = keras_robust.MarginScale(keras_robust.MAE(), tau=1.0, expected_margin=2.0)
+    >>> float(loss(np.array([0]), np.array([[0.9, 0.1]])))
+    0.25
+    """
+
+    of_margin = True
+
+    def _factor(self, evidence):
+        return self.tau / self.initial_margin(evidence.num_classes)
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(evidence.scaled(self._factor(evidence)))
+
+    def total(self, evidence):
+        return self.loss.total(evidence.scaled(self._factor(evidence)))
+
+    def margin_slope(self, evidence):
+        factor = self._factor(evidence)
+        return factor * self.loss.margin_slope(evidence.scaled(factor))
+
+
+@registered
+class UnitWeight(WrapperOfProbability):
+    """A loss divided by the supremum of its implicit weight, so that max over the margin of w is 1.
+
+    Losses become comparable at one learning rate: they differ in where they put weight, not in how much.
+
+    Reference: C (Ou & Zhang 2023), section 3 and Table 6.
+
+    Args:
+        loss: a function of one probability whose weight is not 0 everywhere.
+
+    Example:
+
+    >>> loss = keras_robust.UnitWeight(keras_robust.MAE())
+    >>> float(loss(np.array([0]), np.array([[0.5, 0.5]])))
+    2.0
+    """
+
+    of_probability = of_margin = True
+
+    def _check(self):
+        super()._check()
+        self.decreasing = self.loss.decreasing
+
+    def factor(self, dtype="float32"):
+        """1 / sup over the margin of |w|, from three rounds of search on ever finer grids."""
+        low, high, highest = -100.0, 40.0, 0.0
+        steps = ops.linspace(0.0, 1.0, 513, dtype=dtype)
+        for _ in range(3):
+            margins = low + (high - low) * steps
+            weights = ops.abs(self.loss.slope(ops.log_sigmoid(margins)) * ops.sigmoid(-margins))
+            best = ops.argmax(weights)
+            low = ops.take(margins, ops.maximum(best - 1, 0))
+            high = ops.take(margins, ops.minimum(best + 1, 512))
+            highest = ops.max(weights)
+        return 1.0 / highest
+
+    def value(self, log_p):
+        return self.factor(log_p.dtype) * self.loss.value(log_p)
+
+    def slope(self, log_p):
+        return self.factor(log_p.dtype) * self.loss.slope(log_p)
+
+    def per_sample(self, evidence):
+        return self.factor(evidence.logits.dtype) * self.loss.per_sample(evidence)
+
+    def total(self, evidence):
+        return self.factor(evidence.logits.dtype) * self.loss.total(evidence)
+
+    def margin_slope(self, evidence):
+        return self.factor(evidence.logits.dtype) * self.loss.margin_slope(evidence)
+
+
+__all__ = [
+    "LogitBias",
+    "MarginScale",
+    "MarginShift",
+    "NegativeNormalized",
+    "Normalized",
+    "UnitWeight",
+    "WeightedSum",
+]

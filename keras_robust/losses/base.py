@@ -1,0 +1,451 @@
+"""What all losses share: labels, checks, reduction, configuration. A loss itself only says `per_sample(evidence)`."""
+
+import inspect
+import re
+import warnings
+from collections import Counter
+from typing import TYPE_CHECKING, Any, dataclass_transform
+
+import keras
+import numpy as np
+from keras import ops
+from keras.src.backend.common.masking import get_keras_mask
+from keras.src.losses.loss import reduce_weighted_values
+
+from keras_robust import backend
+from keras_robust.checks import refuse
+from keras_robust.labels import Ids, read_labels
+from keras_robust.losses.evidence import SMALLEST, Evidence
+from keras_robust.losses.parameters import parameter, parameters_of
+
+
+def _shared(*, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", name=None, dtype=None):
+    """The keyword arguments of every loss; documented in `RobustLoss`."""
+
+
+SHARED = inspect.signature(_shared).parameters
+DEFAULTS = {key: argument.default for key, argument in SHARED.items()}
+
+
+@dataclass_transform(field_specifiers=(parameter,))
+class RobustLoss(keras.losses.Loss):
+    """Base class of all losses of this package.
+
+    Shared arguments:
+        from_logits: whether `y_pred` holds logits (recommended) or probabilities. Probabilities are renormalised and
+            floored at 2^-126.
+        ignore_class: a class id whose samples count for nothing, for example 255 in segmentation; None: no class.
+        reduction: "sum_over_batch_size" (alias "mean"), "sum", "mean_with_sample_weight", or None ("none").
+        name: name of the loss; by default made from the class name.
+        dtype: dtype of the computation, float32 at least whatever is asked for. By default the widest of Keras'
+            `floatx`, float32 and the dtype of `y_pred`.
+
+    Shapes:
+        y_pred: (..., K), classes last, K >= 2.
+        y_true: class ids (integers) of shape (...) or (..., 1), or one-hot / soft labels t of shape (..., K), for
+            which the loss is the expectation sum_k t_k L(k).
+        Per-sample loss (`reduction=None`): (...).
+
+    Losses can be weighted and added: `2.0 * CE() + MAE()` is a loss that computes what both need once.
+
+    Raises:
+        ValueError: for an argument out of range (in the constructor); for shapes that do not fit, float ids, K = 1
+            (at the first call); for ids outside [0, K) and negative probabilities (eagerly; in a compiled step the
+            loss of such a sample is NaN).
+    """
+
+    if TYPE_CHECKING:
+        from_logits: bool
+        ignore_class: int | None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            return
+        own = [p.signature() for p in parameters_of(cls).values()]
+        signature = inspect.Signature(own + list(SHARED.values()))
+
+        def __init__(self, *args, **kwargs):
+            self._make(signature, args, kwargs)
+
+        __init__.__signature__ = signature.replace(
+            parameters=[inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *signature.parameters.values()]
+        )
+        cls.__init__ = __init__
+        cls.__signature__ = signature
+
+    # Constructor
+
+    def _make(self, signature, args, kwargs):
+        kind = type(self).__name__
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{kind}: {error}. Its arguments are {signature}.") from None
+        self._explicit = {key for key in SHARED if key in bound.arguments}
+        bound.apply_defaults()
+        for name, declared in parameters_of(type(self)).items():
+            self.__dict__[name] = declared.within.check(kind, name, bound.arguments[name])
+        self._configure(**{key: bound.arguments[key] for key in SHARED})
+        self._check()
+
+    def _configure(self, from_logits, ignore_class, reduction, name, dtype):
+        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        if not isinstance(from_logits, bool):
+            refuse(type(self).__name__, "from_logits", "True or False", from_logits)
+        if ignore_class is not None and (isinstance(ignore_class, bool) or not isinstance(ignore_class, int | np.integer)):
+            refuse(type(self).__name__, "ignore_class", "a class id (an integer) or None", ignore_class)
+        self.from_logits = from_logits
+        self.ignore_class = None if ignore_class is None else int(ignore_class)
+        self._dtype_is_default = dtype is None
+        self._warned = False
+        for part in self.parts.values():
+            for key in sorted(part._explicit - {"name"}):
+                if getattr(part, key) != getattr(self, key):
+                    raise ValueError(
+                        f"`{key}` of {type(part).__name__} is set to {getattr(part, key)!r} inside "
+                        f"{type(self).__name__}, which has {key}={getattr(self, key)!r}. Set it on the outer loss."
+                    )
+
+    def _check(self):
+        """Rules between arguments; each loss adds its own."""
+
+    # What a loss defines
+
+    def per_sample(self, evidence: Evidence) -> Any:
+        """Loss (...) of each sample, from its evidence."""
+        raise TypeError(f"{type(self).__name__} does not define per_sample(evidence).")
+
+    #: Whether the loss is a function of one probability, p_y: then it has `value`, `slope` and `total`.
+    of_probability = False
+
+    #: Whether the loss of an id is a function of the margin alone: then it has `margin_slope`.
+    of_margin = False
+
+    #: Whether the loss falls strictly as p_y rises, as NegativeNormalized needs.
+    decreasing = False
+
+    #: Whether samples of a batch enter each other's loss.
+    batch_coupled = False
+
+    def margin_slope(self, evidence: Evidence) -> Any:
+        """- d loss / d margin, with its sign, for losses with `of_margin`."""
+        raise TypeError(f"{type(self).__name__} is not a function of the label's margin alone.")
+
+    # Composition
+
+    @property
+    def parts(self) -> dict[str, "RobustLoss"]:
+        """The losses that this one was given, by the names of its arguments."""
+        return {
+            name: getattr(self, name)
+            for name in parameters_of(type(self))
+            if isinstance(getattr(self, name), RobustLoss)
+        }
+
+    def _own_hyperparameters(self) -> dict[str, Any]:
+        return {
+            name: getattr(self, name)
+            for name, declared in parameters_of(type(self)).items()
+            if declared.is_hyperparameter
+        }
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """All numbers that shape the loss, those of its parts included.
+
+        A name that occurs once stands alone ("q"); one that several parts share is dotted ("active.gamma").
+        """
+        leaves = list(self._walk())
+        count = Counter(path[-1] for path, _ in leaves)
+        return {path[-1] if count[path[-1]] == 1 else ".".join(path): value for path, value in leaves}
+
+    def _walk(self):
+        for name, value in self._own_hyperparameters().items():
+            yield (name,), value
+        for key, part in self.parts.items():
+            for path, value in part._walk():
+                yield (key, *path), value
+
+    def __add__(self, other):
+        from keras_robust.losses.algebra import add
+
+        return add(self, other)
+
+    def __mul__(self, weight):
+        from keras_robust.losses.algebra import scale
+
+        return scale(self, weight)
+
+    def __radd__(self, other):
+        # The built-in sum() starts from the number 0.
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    __rmul__ = __mul__
+
+    # Keras' side
+
+    def __call__(self, y_true, y_pred, sample_weight=None):
+        """The reduced loss; see `keras.losses.Loss`. Ids keep their dtype, NaNs under weight 0 stay out."""
+        with keras.name_scope(self.name):
+            mask = get_keras_mask(y_pred)
+            y_pred = _as_predictions(y_pred)
+            leading = len(y_pred.shape) - 1
+            if mask is not None:
+                mask = ops.cast(mask, "bool")
+            if sample_weight is not None:
+                sample_weight = _align(ops.convert_to_tensor(sample_weight), leading)
+            losses, mask = self._losses(y_true, y_pred, mask, sample_weight)
+            return reduce_weighted_values(
+                losses, sample_weight=sample_weight, mask=mask, reduction=self.reduction, dtype=losses.dtype
+            )
+
+    def call(self, y_true, y_pred):
+        """The loss of each sample, of shape `y_pred.shape[:-1]`; 0 for samples of the class to ignore."""
+        return self._losses(y_true, _as_predictions(y_pred))[0]
+
+    def implicit_weight(self, y_true, y_pred) -> Any:
+        """The weight that the loss gives each sample, of shape `y_pred.shape[:-1]` and at least 0.
+
+        For a function of the label's margin this is |dL / dmargin|; for a loss that also depends on the other classes,
+        half the L1 norm of its gradient in the logits. The two agree where both exist.
+
+        Source: C (Ou & Zhang 2023), section 3, with the sign of the weight taken positive.
+
+        Raises:
+            ValueError: for a batch-coupled loss, whose gradient does not belong to one sample.
+        """
+        if self.batch_coupled:
+            raise ValueError(
+                f"{type(self).__name__} has no implicit sample weight: its gradient in the logits of one sample "
+                "depends on the other samples of the batch."
+            )
+        evidence, ignored, _ = self._evidence(y_true, _as_predictions(y_pred))
+        if self.of_margin and evidence.has_ids:
+            weight = ops.abs(self.margin_slope(evidence))
+        else:
+            labels = evidence.labels
+            slope = backend.gradient(lambda z: self.per_sample(Evidence(z, labels)), evidence.logits)
+            weight = 0.5 * ops.sum(ops.abs(slope), axis=-1)
+        return weight if ignored is None else ops.where(ignored, 0.0, weight)
+
+    # From y_true and y_pred to evidence
+
+    def _evidence(self, y_true, y_pred, mask=None, sample_weight=None):
+        """Evidence of the samples that count, the ignored ones, and which count (None: all)."""
+        dtype = self._compute_dtype(y_pred)
+        labels = read_labels(y_true, y_pred, self.ignore_class, dtype)
+        self._warn_once(y_pred)
+        valid = None
+        if labels.ignored is not None:
+            valid = ops.logical_not(labels.ignored)
+        if mask is not None:
+            valid = mask if valid is None else ops.logical_and(valid, mask)
+        if sample_weight is not None:
+            weighted = ops.logical_and(ops.not_equal(sample_weight, 0), ops.ones_like(y_pred[..., 0], dtype="bool"))
+            valid = weighted if valid is None else ops.logical_and(valid, weighted)
+        if valid is not None:
+            # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
+            y_pred = ops.where(valid[..., None], y_pred, ops.ones_like(y_pred))
+        logits = ops.cast(y_pred, dtype) if self.from_logits else log_of_probabilities(y_pred, dtype)
+        return Evidence(logits, labels, valid), labels.ignored, valid
+
+    def _losses(self, y_true, y_pred, mask=None, sample_weight=None):
+        """Loss of each sample, and which of them enter the mean (None: all)."""
+        evidence, ignored, valid = self._evidence(y_true, y_pred, mask, sample_weight)
+        losses = self.per_sample(evidence)
+        if isinstance(evidence.labels, Ids):
+            losses = ops.where(evidence.labels.wrong, float("nan"), losses)
+        if valid is not None:
+            losses = ops.where(valid, losses, 0.0)
+        if backend.is_concrete(losses) and bool(ops.any(ops.isnan(losses))):
+            self._explain(y_true, y_pred, evidence.labels, valid)
+        if ignored is not None:
+            kept = ops.logical_not(ignored)
+            mask = kept if mask is None else ops.logical_and(mask, kept)
+        return losses, mask
+
+    def _compute_dtype(self, y_pred):
+        given = keras.backend.standardize_dtype(y_pred.dtype)
+        if not self._dtype_is_default:
+            given = "float32"
+        return "float64" if "float64" in (given, self.dtype) else "float32"
+
+    # Wrong use
+
+    def _explain(self, y_true, y_pred, labels, valid):
+        """Says which wrong input made a loss NaN; a NaN that came in is passed on."""
+        if isinstance(labels, Ids) and bool(ops.any(labels.wrong)):
+            ids = ops.convert_to_numpy(y_true).reshape(ops.shape(labels.wrong))
+            wrong = np.unique(ids[ops.convert_to_numpy(labels.wrong)]).tolist()
+            raise ValueError(
+                f"Class ids must lie in [0, {y_pred.shape[-1]}) for y_pred of shape {tuple(y_pred.shape)}. "
+                f"Received ids outside: {wrong[:10]}. If one of them marks samples to leave out, pass it as "
+                f"`ignore_class` to {type(self).__name__}."
+            )
+        values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))
+        if valid is not None:
+            values = values[ops.convert_to_numpy(valid)]
+        if not self.from_logits and np.any(values < 0):
+            raise ValueError(
+                f"{type(self).__name__}(from_logits=False) reads probabilities, which are at least 0. Received: y_pred "
+                f"with smallest value {np.nanmin(values):g}. For logits pass from_logits=True."
+            )
+
+    def _warn_once(self, y_pred):
+        if self._warned:
+            return
+        dtype = keras.backend.standardize_dtype(y_pred.dtype)
+        if not self.from_logits:
+            if dtype in backend.NARROW_FLOATS:
+                self._warned = True
+                warnings.warn(
+                    f"{self.name} received probabilities in {dtype}, which cannot hold a small probability or its "
+                    "gradient: the slope is capped. Let the model end in logits and pass from_logits=True, or give its "
+                    'last layer dtype="float32".',
+                    stacklevel=4,
+                )
+        elif backend.is_concrete(y_pred):
+            self._warned = True
+            values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))
+            if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1.0, atol=1e-3):
+                warnings.warn(
+                    f"{self.name} was told from_logits=True, but every row of y_pred is non-negative and sums to 1, "
+                    "as probabilities do. For a model that ends in softmax pass from_logits=False.",
+                    stacklevel=4,
+                )
+
+    # Configuration
+
+    def get_config(self):
+        config = {}
+        for name in parameters_of(type(self)):
+            value = getattr(self, name)
+            config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, RobustLoss) else value
+        dtype = None if self._dtype_is_default else self.dtype
+        return config | {
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+            "reduction": self.reduction,
+            "name": self.name,
+            "dtype": dtype,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss that `get_config` described. A keyword that holds its default counts as not set."""
+        config = {
+            name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for name, value in config.items()
+        }
+        loss = cls(**config)
+        loss._explicit = {key for key in loss._explicit if config[key] != DEFAULTS[key]}
+        return loss
+
+    def __repr__(self):
+        own = [f"{name}={getattr(self, name)!r}" for name in parameters_of(type(self))]
+        own += [f"{key}={getattr(self, key)!r}" for key in SHARED if key in self._explicit]
+        return f"{type(self).__name__}({', '.join(own)})"
+
+
+class Part:
+    """The constraint of an argument that is itself a loss."""
+
+    def check(self, owner, name, value):
+        if isinstance(value, RobustLoss):
+            return value
+        refuse(owner, name, "a loss of keras_robust, such as keras_robust.CE()", value)
+
+
+class ElementaryLoss(RobustLoss):
+    """A function of one log-probability: a subclass names its `formula` and `formula_slope` (see `formulas`)."""
+
+    of_probability = of_margin = decreasing = True
+
+    def value(self, log_p):
+        """Loss of a label of log-probability `log_p`."""
+        return type(self).formula(log_p, **self._own_hyperparameters())
+
+    def slope(self, log_p):
+        """- d value / d log_p."""
+        return type(self).formula_slope(log_p, **self._own_hyperparameters())
+
+    def total(self, evidence):
+        """Sum of the loss over all K labels that a sample could have."""
+        return evidence.over_classes(self.value)
+
+    def per_sample(self, evidence):
+        return evidence.at_label(self.value)
+
+    def margin_slope(self, evidence):
+        return self.slope(evidence.log_p) * ops.sigmoid(-evidence.margin)
+
+
+class ComposedLoss(RobustLoss):
+    """A named loss that is one line on the algebra: a subclass gives the line, `formula()`."""
+
+    def formula(self) -> RobustLoss:
+        raise TypeError(f"{type(self).__name__} does not define formula().")
+
+    def _check(self):
+        self._line = self.formula()
+        for flag in ("of_probability", "of_margin", "decreasing", "batch_coupled"):
+            setattr(self, flag, getattr(self._line, flag))
+
+    def value(self, log_p):
+        return self._line.value(log_p)
+
+    def slope(self, log_p):
+        return self._line.slope(log_p)
+
+    def total(self, evidence):
+        return self._line.total(evidence)
+
+    def per_sample(self, evidence):
+        return self._line.per_sample(evidence)
+
+    def margin_slope(self, evidence):
+        return self._line.margin_slope(evidence)
+
+
+def log_of_probabilities(y_pred, dtype):
+    """log p in `dtype`, with p floored at the smallest normal float32 and NaN below 0.
+
+    The slope 1 / p is capped at 2^120, and at 2^10 for float16, so that the gradient fits the dtype of `y_pred` with
+    room for the weights of a sum.
+    """
+    cap = 2.0**10 if keras.backend.standardize_dtype(y_pred.dtype) == "float16" else 2.0**120
+    p = ops.cast(y_pred, dtype)
+    value = ops.log(ops.maximum(p, SMALLEST))
+    steep = p < 1.0 / cap
+    slope_line = ops.where(p > SMALLEST, p, 0.0) * cap
+    capped = ops.stop_gradient(value - slope_line) + slope_line
+    safe = ops.log(ops.where(steep, 1.0, p))
+    return ops.where(p < 0, float("nan"), ops.where(steep, capped, safe))
+
+
+def _as_predictions(y_pred):
+    y_pred = ops.convert_to_tensor(y_pred)
+    dtype = keras.backend.standardize_dtype(y_pred.dtype)
+    if "float" not in dtype:
+        raise ValueError(f"y_pred must hold floats. Received: y_pred of dtype {dtype}.")
+    return y_pred
+
+
+def _align(sample_weight, rank):
+    """Brings weights of shape (batch,), (batch, 1) or (...) to the rank of the losses."""
+    shape = tuple(sample_weight.shape)
+    if len(shape) == rank + 1 and shape[-1] == 1:
+        return ops.squeeze(sample_weight, axis=-1)
+    if len(shape) > rank:
+        raise ValueError(
+            f"sample_weight must have at most {rank} dimensions, as the per-sample loss has. Received: sample_weight "
+            f"of shape {shape}."
+        )
+    return ops.reshape(sample_weight, (*ops.shape(sample_weight), *(1,) * (rank - len(shape))))
+
+
+def snake_case(name: str) -> str:
+    """`NCEandRCE` -> `nce_and_rce`."""
+    words = re.sub(r"and(?=[A-Z])", "_and_", name)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).lower()

@@ -1,0 +1,269 @@
+"""Evidence: the few numbers of a sample on which every loss is built, read off its logits once.
+
+    log p_y          label's log-probability            (z_y - m) - log sum exp(z - m),  m = max z
+    margin           z_y - logsumexp_{i != y} z_i       p_y = sigmoid(margin)
+    log p_k          all log-probabilities, only if a loss asks for them
+    sum_k log p_k    sum (z_k - m) - K log sum exp(z - m), without a (batch, classes) tensor
+    max_k log p_k    - log sum exp(z - m)
+
+Each is computed on first use and then shared, so a sum of losses pays for it once. `biased`, `scaled`, `tempered` and
+`normalized` return the evidence of changed logits; they are how the wrappers of the algebra act.
+"""
+
+import math
+from functools import cached_property
+
+from keras import ops
+
+from keras_robust import backend
+from keras_robust.labels import Ids, Targets
+
+SMALLEST = 2.0**-126  # the smallest normal float32
+
+
+class Evidence:
+    """Evidence of logits (..., K), computed in their dtype, for labels read by `labels.read_labels`.
+
+    `valid`, a boolean (...) or None, marks the samples that count where samples meet (batch means, peers).
+    """
+
+    def __init__(self, logits, labels: Ids | Targets, valid=None):
+        self.logits = logits
+        self.labels = labels
+        self.valid = valid
+
+    @property
+    def num_classes(self) -> int:
+        return self.logits.shape[-1]
+
+    # Whole prediction
+
+    @cached_property
+    def shifted(self):
+        return self.logits - ops.stop_gradient(ops.max(self.logits, axis=-1, keepdims=True))
+
+    @cached_property
+    def log_normalizer(self):
+        return ops.log(ops.sum(ops.exp(self.shifted), axis=-1))
+
+    @cached_property
+    def log_probs(self):
+        return self.shifted - self.log_normalizer[..., None]
+
+    @cached_property
+    def sum_log_probs(self):
+        return ops.sum(self.shifted, axis=-1) - self.num_classes * self.log_normalizer
+
+    @cached_property
+    def max_log_prob(self):
+        return ops.max(self.shifted, axis=-1) - self.log_normalizer
+
+    @property
+    def sum_probs(self):
+        return 1.0
+
+    @cached_property
+    def entropy(self):
+        return -ops.sum(ops.exp(self.log_probs) * self.log_probs, axis=-1)
+
+    # Label
+
+    @property
+    def has_ids(self) -> bool:
+        return isinstance(self.labels, Ids)
+
+    @cached_property
+    def log_p(self):
+        """Log-probability of the label; for ids only."""
+        fused = backend.label_log_probability(self.logits, self.labels.ids)
+        return self.pick(self.shifted) - self.log_normalizer if fused is None else fused
+
+    @cached_property
+    def margin(self):
+        """Logit margin of the label, leave-one-out; for ids only."""
+        return self.pick(self.logits) - _logsumexp(ops.where(self.at_ids, -math.inf, self.logits))
+
+    @cached_property
+    def margins(self):
+        """Logit margins (..., K) of all classes, each as if it were the label."""
+        top = ops.argmax(self.logits, axis=-1)[..., None]
+        is_top = ops.equal(ops.arange(self.num_classes, dtype=top.dtype), top)
+        # Only the top class can have p > 1/2, where log(1 - p) needs the leave-one-out sum.
+        top_margin = ops.take_along_axis(self.logits, top, axis=-1) - _logsumexp(
+            ops.where(is_top, -math.inf, self.logits), keepdims=True
+        )
+        p = ops.where(is_top, 0.0, ops.exp(self.log_probs))
+        return ops.where(is_top, top_margin, self.log_probs - ops.log1p(-p))
+
+    @cached_property
+    def at_ids(self):
+        """Boolean (..., K), true at the label; for ids only."""
+        return ops.equal(ops.arange(self.num_classes, dtype="int32"), self.labels.ids[..., None])
+
+    def pick(self, values):
+        """Entry of `values` (..., K) at the label; for ids only."""
+        return ops.squeeze(ops.take_along_axis(values, self.labels.ids[..., None], axis=-1), axis=-1)
+
+    def at_label(self, function):
+        """`function(log p)` at the label, or its expectation under soft labels."""
+        if self.has_ids:
+            return function(self.log_p)
+        return ops.sum(self.labels.targets * function(self.log_probs), axis=-1)
+
+    def over_classes(self, function):
+        """Sum of `function(log p_k)` over all classes."""
+        return ops.sum(function(self.log_probs), axis=-1)
+
+    @property
+    def label_mass(self):
+        """1 for ids, the sum of the targets for soft labels."""
+        return 1.0 if self.has_ids else ops.sum(self.labels.targets, axis=-1)
+
+    # Evidence of changed logits
+
+    def biased(self, epsilon) -> "Evidence":
+        """Evidence of z + epsilon t: a bias on the label's logit."""
+        if self.has_ids:
+            return _Biased(self, epsilon)
+        return Evidence(self.logits + epsilon * self.labels.targets, self.labels, self.valid)
+
+    def scaled(self, factor) -> "Evidence":
+        """Evidence in which every class has the probability sigmoid(factor * margin); they need not sum to 1."""
+        return _Scaled(self, factor)
+
+    def tempered(self, t, iterations) -> "Evidence":
+        """Evidence of the tempered softmax of temperature t >= 1."""
+        return _Tempered(self, t, iterations)
+
+    def normalized(self, tau) -> "Evidence":
+        """Evidence of z / (tau |z|_2). A vector of zeros stays one, with the gradient of z / tau."""
+        squares = ops.sum(ops.square(self.logits), axis=-1, keepdims=True)
+        norm = ops.where(squares > SMALLEST, ops.sqrt(ops.where(squares > SMALLEST, squares, 1.0)), 1.0)
+        return Evidence(self.logits / (tau * norm), self.labels, self.valid)
+
+
+class _Biased(Evidence):
+    """Works on the margin where only the label is asked for; then no (batch, classes) tensor is made."""
+
+    def __init__(self, plain: Evidence, epsilon):
+        self.plain, self.epsilon = plain, epsilon
+        self.labels, self.valid = plain.labels, plain.valid
+
+    @property
+    def num_classes(self):
+        return self.plain.num_classes
+
+    @cached_property
+    def logits(self):
+        return ops.where(self.at_ids, self.plain.logits + self.epsilon, self.plain.logits)
+
+    @cached_property
+    def margin(self):
+        return self.plain.margin + self.epsilon
+
+    @cached_property
+    def log_p(self):
+        return ops.log_sigmoid(self.margin)
+
+
+class _FromLogProbs(Evidence):
+    """Evidence given by its log-probabilities, which need not come from a softmax."""
+
+    def __init__(self, plain: Evidence):
+        self.plain = plain
+        self.labels, self.valid = plain.labels, plain.valid
+
+    @property
+    def num_classes(self):
+        return self.plain.num_classes
+
+    @cached_property
+    def log_p(self):
+        return self.pick(self.log_probs)
+
+    @cached_property
+    def sum_log_probs(self):
+        return ops.sum(self.log_probs, axis=-1)
+
+    @cached_property
+    def max_log_prob(self):
+        return ops.max(self.log_probs, axis=-1)
+
+    @cached_property
+    def sum_probs(self):
+        return ops.sum(ops.exp(self.log_probs), axis=-1)
+
+
+class _Scaled(_FromLogProbs):
+    def __init__(self, plain: Evidence, factor):
+        super().__init__(plain)
+        self.factor = factor
+
+    @cached_property
+    def margin(self):
+        return self.plain.margin * self.factor
+
+    @cached_property
+    def margins(self):
+        return self.plain.margins * self.factor
+
+    @cached_property
+    def log_p(self):
+        return ops.log_sigmoid(self.margin)
+
+    @cached_property
+    def log_probs(self):
+        return ops.log_sigmoid(self.margins)
+
+
+class _Tempered(_FromLogProbs):
+    def __init__(self, plain: Evidence, t, iterations):
+        super().__init__(plain)
+        self.t, self.iterations = t, iterations
+
+    @cached_property
+    def log_probs(self):
+        """log p_k = -log(1 + a (x - s_k)) / a with a = t - 1, shifted logits s and the x at which p sums to 1.
+
+        With S = sum p, Newton's steps are taken on S^-a - 1: it is concave and rising in x, so that steps from
+        x = 0 (that is max z) never overshoot, and one step is exact for t = 1, for equal logits and for one large one.
+        The last step carries the derivative dx / dz_k = p_k^t / sum p^t of the implicit function.
+        """
+        a, s = self.t - 1.0, self.plain.shifted
+        frozen = ops.stop_gradient(s)
+
+        def log_probs(s, x):
+            return -_log1p_over(a, x[..., None] - s)
+
+        def step(_, x):
+            log_p = log_probs(frozen, x)
+            total = _logsumexp(log_p)
+            return x + ops.exp(total) * _expm1_over(a, total) / ops.sum(ops.exp(self.t * log_p), axis=-1)
+
+        x = ops.fori_loop(0, self.iterations, step, ops.zeros_like(frozen[..., 0]))
+        x = ops.stop_gradient(x)
+        log_p = log_probs(s, x)
+        weight = ops.stop_gradient(ops.sum(ops.exp(self.t * log_p), axis=-1))
+        return log_probs(s, x + (ops.sum(ops.exp(log_p), axis=-1) - 1.0) / weight)
+
+
+def _logsumexp(x, keepdims=False):
+    top = ops.stop_gradient(ops.max(x, axis=-1, keepdims=True))
+    total = top + ops.log(ops.sum(ops.exp(x - top), axis=-1, keepdims=True))
+    return total if keepdims else ops.squeeze(total, axis=-1)
+
+
+def _log1p_over(a, x):
+    """log(1 + a x) / a, and its limit x at a = 0."""
+    if isinstance(a, float):
+        return x if a <= SMALLEST else ops.log1p(a * x) / a
+    safe = ops.where(a <= SMALLEST, 1.0, a)
+    return ops.where(a <= SMALLEST, x, ops.log1p(safe * x) / safe)
+
+
+def _expm1_over(a, x):
+    """(exp(a x) - 1) / a, and its limit x at a = 0."""
+    if isinstance(a, float):
+        return x if a <= SMALLEST else ops.expm1(a * x) / a
+    safe = ops.where(a <= SMALLEST, 1.0, a)
+    return ops.where(a <= SMALLEST, x, ops.expm1(safe * x) / safe)
