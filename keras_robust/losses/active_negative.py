@@ -22,7 +22,7 @@ class NNCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NNCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6564
     """
 
     p_min: float = parameter(default=1e-7, within=PROBABILITY)
@@ -44,7 +44,7 @@ class NNFL(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NNFL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6562
     """
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
@@ -71,7 +71,7 @@ class ANLCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.ANLCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.8564
     """
 
     alpha: float = parameter(default=1.0, within=WEIGHT)
@@ -97,7 +97,7 @@ class ANLFL(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.ANLFL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.8258
     """
 
     alpha: float = parameter(default=1.0, within=WEIGHT)
@@ -129,7 +129,7 @@ class ANLCEER(ComposedLoss):
 
     >>> loss = keras_robust.ANLCEER(alpha=1.0, beta=1.0, lam=0.01)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.857
     """
 
     alpha: float = parameter(within=WEIGHT)

@@ -17,7 +17,7 @@ class NCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.2
     """
 
     def formula(self):
@@ -36,7 +36,7 @@ class NFL(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NFL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.1695
     """
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
@@ -55,7 +55,7 @@ class NMAE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NMAE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.25
     """
 
     def formula(self):
@@ -74,7 +74,7 @@ class NRCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NRCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.25
     """
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
@@ -95,7 +95,7 @@ class NGCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.NGCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.2363
     """
 
     q: float = parameter(default=0.7, within=at_least(0.0))
@@ -123,7 +123,7 @@ class APL(ComposedLoss):
 
     >>> loss = keras_robust.APL(keras_robust.NCE(), keras_robust.MAE(), beta=2.0)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    1.2
     """
 
     active: RobustLoss = parameter(within=Part())
@@ -156,7 +156,7 @@ class NCEandMAE(Pair):
 
     >>> loss = keras_robust.NCEandMAE()
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.7
     """
 
     def formula(self):
@@ -179,7 +179,7 @@ class NCEandRCE(Pair):
 
     >>> loss = keras_robust.NCEandRCE()
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    2.2
     """
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
@@ -203,7 +203,7 @@ class NFLandMAE(Pair):
 
     >>> loss = keras_robust.NFLandMAE()
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6695
     """
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
@@ -228,7 +228,7 @@ class NFLandRCE(Pair):
 
     >>> loss = keras_robust.NFLandRCE()
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    2.1695
     """
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
@@ -253,7 +253,7 @@ class NGCEandMAE(Pair):
 
     >>> loss = keras_robust.NGCEandMAE()
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.7363
     """
 
     q: float = parameter(default=0.7, within=at_least(0.0))
@@ -278,7 +278,7 @@ class NGCEandRCE(Pair):
 
     >>> loss = keras_robust.NGCEandRCE()
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    2.2363
     """
 
     q: float = parameter(default=0.7, within=at_least(0.0))
@@ -304,7 +304,7 @@ class NCEandAGCE(Pair):
 
     >>> loss = keras_robust.NCEandAGCE(a=6.0, q=1.5)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    1.499
     """
 
     a: float = parameter(within=greater_than(0.0), kw_only=True)
@@ -330,7 +330,7 @@ class NCEandAUL(Pair):
 
     >>> loss = keras_robust.NCEandAUL(a=6.3, q=1.5)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    1.3778
     """
 
     a: float = parameter(within=greater_than(1.0), kw_only=True)
@@ -355,7 +355,7 @@ class NCEandAEL(Pair):
 
     >>> loss = keras_robust.NCEandAEL(a=5.0)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    1.1048
     """
 
     a: float = parameter(within=greater_than(0.0), kw_only=True)

@@ -9,6 +9,7 @@
     UnitWeight(L)            L / max over the margin of its implicit weight
 """
 
+import math
 import numbers
 from collections import Counter
 
@@ -17,6 +18,7 @@ from keras import ops
 
 from keras_robust.checks import Interval, at_least, greater_than, refuse
 from keras_robust.losses.base import DEFAULTS, Part, RobustLoss, snake_case
+from keras_robust.losses.formulas import floor
 from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 from keras_robust.theory.initialization import expected_margin, logit_bias
@@ -226,11 +228,11 @@ class NegativeNormalized(WrapperOfProbability):
     def per_sample(self, evidence):
         if self.p_min * evidence.num_classes >= 1.0:
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", self.p_min)
-        log_p_min = ops.log(ops.cast(self.p_min, evidence.logits.dtype))
+        log_p_min = ops.convert_to_tensor(math.log(self.p_min), dtype=evidence.logits.dtype)
         highest = self.loss.value(log_p_min)
 
         def negative(log_p):
-            return highest - self.loss.value(ops.maximum(log_p, log_p_min))
+            return highest - self.loss.value(floor(log_p, log_p_min))
 
         return evidence.label_mass - evidence.at_label(negative) / evidence.over_classes(negative)
 

@@ -416,7 +416,7 @@ def log_of_probabilities(y_pred, dtype):
     """
     cap = 2.0**10 if keras.backend.standardize_dtype(y_pred.dtype) == "float16" else 2.0**120
     p = ops.cast(y_pred, dtype)
-    value = ops.log(ops.maximum(p, SMALLEST))
+    value = ops.log(ops.where(p > SMALLEST, p, SMALLEST))
     steep = p < 1.0 / cap
     slope_line = ops.where(p > SMALLEST, p, 0.0) * cap
     capped = ops.stop_gradient(value - slope_line) + slope_line

@@ -20,7 +20,7 @@ class CE(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.CE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6931
     """
 
     formula, formula_slope = staticmethod(formulas.ce), staticmethod(formulas.ce_slope)
@@ -43,7 +43,7 @@ class FL(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.FL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.4901
     """
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
@@ -62,7 +62,7 @@ class MAE(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.MAE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.5
     """
 
     formula, formula_slope = staticmethod(formulas.mae), staticmethod(formulas.mae_slope)
@@ -84,7 +84,7 @@ class RCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.RCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    2.0
     """
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
@@ -108,7 +108,7 @@ class GCE(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.GCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.5492
     """
 
     q: float = parameter(default=0.7, within=at_least(0.0))
@@ -129,7 +129,7 @@ class SCE(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.SCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    2.0693
     """
 
     alpha: float = parameter(default=0.1, within=WEIGHT)
@@ -152,7 +152,7 @@ class TCE(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.TCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.625
     """
 
     t: int = parameter(default=2, within=at_least(1, integer=True))
@@ -174,7 +174,7 @@ class AUL(ElementaryLoss):
 
     >>> loss = keras_robust.AUL(a=6.3, q=1.5)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    1.1778
     """
 
     a: float = parameter(within=greater_than(1.0))
@@ -197,7 +197,7 @@ class AGCE(ElementaryLoss):
 
     >>> loss = keras_robust.AGCE(a=0.6, q=0.6)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.4449
     """
 
     a: float = parameter(within=greater_than(0.0))
@@ -217,7 +217,7 @@ class AEL(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.AEL(a=2.5)(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.8187
     """
 
     a: float = parameter(within=greater_than(0.0))
@@ -241,7 +241,7 @@ class JS(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.JS()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6226
     """
 
     pi: float = parameter(default=0.5, within=Interval(0.0, 1.0))
@@ -260,7 +260,7 @@ class Poly1(ComposedLoss):
     Example:
 
     >>> round(float(keras_robust.Poly1()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    1.1931
     """
 
     epsilon: float = parameter(default=1.0, within=at_least(-1.0))
@@ -281,7 +281,7 @@ class PHuberCE(ElementaryLoss):
     Example:
 
     >>> round(float(keras_robust.PHuberCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6931
     """
 
     tau: float = parameter(default=10.0, within=at_least(1.0))

@@ -31,6 +31,15 @@ def where(condition, then, otherwise):
     return ops.where(condition, then(), otherwise())
 
 
+def floor(x, low):
+    """max(x, low) in the dtype of x, which `ops.maximum` with a number does not keep on PyTorch."""
+    return ops.where(x > low, x, low)
+
+
+def ceiling(x, high):
+    return ops.where(x < high, x, high)
+
+
 def away_from_zero(x):
     """x, or 1 where x is so small that dividing by it fails: for use inside `where` only."""
     return where(x <= SMALLEST, lambda: 1.0, lambda: x)
@@ -63,7 +72,7 @@ def fl_slope(log_p, gamma):
 
 def _focal_base(log_p):
     """1 - p, kept above 0: a power of it has no derivative there."""
-    return ops.maximum(one_minus_exp(log_p), SMALLEST)
+    return floor(one_minus_exp(log_p), SMALLEST)
 
 
 def gce(log_p, q):
@@ -108,7 +117,8 @@ def agce_slope(log_p, a, q):
 
 def _log_plus(log_p, a):
     """log(a + p), which does not underflow with p."""
-    return ops.logaddexp(log_p, ops.zeros_like(log_p) + _log(a))
+    top = ops.stop_gradient(floor(log_p, _log(a)))
+    return top + ops.log(ops.exp(log_p - top) + ops.exp(_log(a) - top))
 
 
 def ael(log_p, a):
@@ -149,7 +159,7 @@ def _js_slope(log_p, pi, rest):
 def _js_log_ratio(log_p, pi, rest):
     """s = log(1 + pi (1 - p) / p) in two forms: the first is exact for small s, the second never overflows."""
     surprise = -log_p
-    near = ops.log1p(pi * ops.expm1(ops.minimum(surprise, 20.0)))
+    near = ops.log1p(pi * ops.expm1(ceiling(surprise, 20.0)))
     far = surprise + ops.log(pi + rest * ops.exp(-surprise))
     return ops.where(surprise < 20.0, near, far)
 
@@ -164,12 +174,12 @@ def _inside(pi):
 
 def phuber(log_p, tau):
     border = -_log(tau)
-    line = 1.0 - border - tau * ops.exp(ops.minimum(log_p, border))
+    line = 1.0 - border - tau * ops.exp(ceiling(log_p, border))
     return ops.where(log_p > border, -log_p, line)
 
 
 def phuber_slope(log_p, tau):
-    return ops.minimum(tau * ops.exp(log_p), 1.0)
+    return ceiling(tau * ops.exp(log_p), 1.0)
 
 
 def _log(x):

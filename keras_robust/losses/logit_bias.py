@@ -24,7 +24,7 @@ class MAEStar(ComposedLoss):
 
     >>> loss = keras_robust.MAEStar(epsilon=1.0)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.2689
     """
 
     epsilon: float | None = parameter(default=None, within=BIAS)
@@ -47,7 +47,7 @@ class GCEStar(ComposedLoss):
 
     >>> loss = keras_robust.GCEStar(q=0.7, epsilon=1.0)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.2813
     """
 
     q: float = parameter(within=at_least(0.0))
@@ -74,7 +74,7 @@ class NFLandMAEStar(ComposedLoss):
 
     >>> loss = keras_robust.NFLandMAEStar(alpha=1.0, beta=0.4, epsilon=1.0)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.1493
     """
 
     alpha: float = parameter(within=WEIGHT)

@@ -29,7 +29,7 @@ class MSE(RobustLoss):
     Example:
 
     >>> round(float(keras_robust.MSE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6875
     """
 
     alpha: float = parameter(default=0.5, within=WEIGHT)
@@ -53,7 +53,7 @@ class Bootstrap(RobustLoss):
     Example:
 
     >>> round(float(keras_robust.Bootstrap()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.6931
     """
 
     kind: str = parameter(default="hard", within=HARD_OR_SOFT)
@@ -83,7 +83,7 @@ class DAL(RobustLoss):
 
     >>> loss = keras_robust.DAL(q=1.2, lam=0.5)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.7335
     """
 
     q: float = parameter(default=0.6, within=at_least(0.0))
@@ -123,7 +123,7 @@ class GLS(RobustLoss):
 
     >>> loss = keras_robust.GLS(alpha=0.1)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.7394
     """
 
     alpha: float = parameter(within=Interval(high=1.0))
@@ -152,7 +152,7 @@ class CR(RobustLoss):
 
     >>> loss = keras_robust.CR(beta=0.5)
     >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    @@
+    0.1155
     """
 
     beta: float = parameter(within=WEIGHT)
@@ -190,7 +190,7 @@ class SparseRegularized(RobustLoss):
 
     >>> loss = keras_robust.SparseRegularized(keras_robust.CE(), from_logits=True)
     >>> round(float(loss(np.array([0]), np.array([[3.0, 0.0, -1.0]]))), 4)
-    @@
+    2.7571
     """
 
     loss: RobustLoss = parameter(within=Part())
@@ -228,7 +228,7 @@ class BiTempered(RobustLoss):
 
     >>> loss = keras_robust.BiTempered(from_logits=True)
     >>> round(float(loss(np.array([0]), np.array([[3.0, 0.0, -1.0]]))), 4)
-    @@
+    0.0767
     """
 
     t1: float = parameter(default=0.8, within=Interval(0.0, 1.0))

@@ -1,0 +1,93 @@
+"""What the tests share: values and gradients on any backend, and the accuracy bars."""
+
+import contextlib
+
+import keras
+import numpy as np
+from keras import ops
+
+BACKEND = keras.backend.backend()
+
+
+@contextlib.contextmanager
+def wide_floats(dtype="float64"):
+    """JAX computes in float64 only where asked."""
+    if BACKEND == "jax" and dtype == "float64":
+        import jax
+
+        with jax.enable_x64(True):
+            yield
+    else:
+        yield
+
+
+def value_and_gradient(loss, y_true, y_pred, sample_weight=None, compiled=False):
+    """Per-sample losses and the gradient of their sum in y_pred, as float64 numpy arrays.
+
+    The loss is called as Keras calls it, so its reduction must be None or "sum", or its default: then the mean is
+    undone.
+    """
+    y_true, y_pred = ops.convert_to_tensor(y_true), ops.convert_to_tensor(y_pred)
+
+    def total(z):
+        if sample_weight is None:
+            losses = loss.call(y_true, z)
+        else:
+            losses = loss(y_true, z, sample_weight)
+        return ops.sum(losses), losses
+
+    if BACKEND == "tensorflow":
+        import tensorflow as tf
+
+        def step(z):
+            with tf.GradientTape() as tape:
+                tape.watch(z)
+                value, losses = total(z)
+            return losses, tape.gradient(value, z)
+
+        losses, gradient = (tf.function(step, jit_compile=True) if compiled else step)(y_pred)
+    elif BACKEND == "jax":
+        import jax
+
+        step = jax.value_and_grad(total, has_aux=True)
+        (_, losses), gradient = (jax.jit(step) if compiled else step)(y_pred)
+    else:
+        import torch
+
+        leaf = y_pred.detach().clone().requires_grad_(True)
+        value, losses = total(leaf)
+        (gradient,) = torch.autograd.grad(value, leaf)
+    return as_numpy(losses), as_numpy(gradient)
+
+
+def as_numpy(x):
+    return np.asarray(ops.convert_to_numpy(ops.cast(x, "float64" if _is_double(x) else "float32")), "float64")
+
+
+def _is_double(x):
+    return keras.backend.standardize_dtype(x.dtype) == "float64"
+
+
+def assert_close(values, gradient, expected_values, expected_gradient, logits, dtype="float32", ties=()):
+    """The accuracy bars of the project: 1e-5 / 1e-4 relative in float32, 1e-9 in float64."""
+    relative, slope_relative, absolute, slope_absolute = {
+        "float32": (1e-5, 1e-4, 1e-6, 2e-7),
+        "float64": (1e-9, 1e-9, 1e-14, 1e-14),
+    }[dtype]
+    scale = max(1.0, np.abs(logits).max()) * max(1.0, np.abs(expected_values).max())
+    _assert_within("value", values, expected_values, relative * np.abs(expected_values) + absolute * scale)
+    keep = np.ones(len(expected_gradient), bool)
+    keep[list(ties)] = False
+    largest = np.abs(expected_gradient).max(axis=-1, keepdims=True)
+    bound = (slope_relative * largest + slope_absolute * scale) * np.ones_like(expected_gradient)
+    _assert_within("gradient", gradient[keep], expected_gradient[keep], bound[keep])
+
+
+def _assert_within(what, got, expected, bound):
+    assert np.all(np.isfinite(got)), f"{what} is not finite: {got[~np.isfinite(got)][:4]}"
+    excess = np.abs(got - expected) / bound
+    worst = np.unravel_index(np.argmax(excess), excess.shape)
+    assert excess[worst] <= 1.0, (
+        f"{what} at {tuple(map(int, worst))} is {got[worst]:.9g}, expected {expected[worst]:.9g}, "
+        f"{excess[worst]:.3g} times the allowed error off"
+    )
