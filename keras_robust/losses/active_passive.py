@@ -12,7 +12,7 @@ from keras_robust.registration import registered
 class NCE(ComposedLoss):
     """Normalised cross entropy, log p_y / sum_k log p_k. Robust, but underfits alone: see `NCEandRCE`.
 
-    Reference: N (Ma et al. 2020), section 3.1.
+    Reference: N (Ma et al. 2020).
 
     Example:
 
@@ -28,10 +28,10 @@ class NCE(ComposedLoss):
 class NFL(ComposedLoss):
     """Normalised focal loss, FL(y) / sum_k FL(k).
 
-    Reference: N (Ma et al. 2020), section 3.1. B (Staats et al. 2023) prints the factor inside the logarithm; we do not.
+    Reference: N (Ma et al. 2020). B (Staats et al. 2023) prints the factor inside the logarithm; we do not.
 
     Args:
-        gamma: focusing exponent, at least 0; default of the paper.
+        gamma: focusing exponent, at least 0; 0.5 in the released code of N.
 
     Example:
 
@@ -49,8 +49,7 @@ class NFL(ComposedLoss):
 class NMAE(ComposedLoss):
     """Normalised MAE, (1 - p) / (K - 1).
 
-    Reference: N (Ma et al. 2020), section 3.1. Sums to 1 over the labels; the versions of two released code bases do
-    not.
+    Reference: N (Ma et al. 2020). Sums to 1 over the labels; the versions of two released code bases do not.
 
     Example:
 
@@ -66,7 +65,7 @@ class NMAE(ComposedLoss):
 class NRCE(ComposedLoss):
     """Normalised RCE, which is (1 - p) / (K - 1) whatever A is.
 
-    Reference: N (Ma et al. 2020), section 3.1.
+    Reference: N (Ma et al. 2020).
 
     Args:
         A: what log 0 stands for, below 0; it cancels.
@@ -87,7 +86,7 @@ class NRCE(ComposedLoss):
 class NGCE(ComposedLoss):
     """Normalised generalised cross entropy, GCE(y) / sum_k GCE(k).
 
-    Reference: N (Ma et al. 2020), section 3.1; q = 0.7 in its text, 0.1 in its configurations.
+    Reference: N (Ma et al. 2020); q = 0.7 in its text, 0.1 in its configurations.
 
     Args:
         q: exponent, at least 0.
@@ -108,10 +107,10 @@ class NGCE(ComposedLoss):
 class APL(ComposedLoss):
     """Active passive loss, alpha active + beta passive: any two losses under one name.
 
-    An active loss raises the label's probability, a passive one lowers the others'; robust losses of both kinds together
-    do not underfit.
+    An active loss raises the label's probability, a passive one lowers the others'; robust losses of both kinds
+    together do not underfit.
 
-    Reference: N (Ma et al. 2020), Eq. 10.
+    Reference: N (Ma et al. 2020).
 
     Args:
         active: any loss.
@@ -146,7 +145,7 @@ class Pair(ComposedLoss):
 class NCEandMAE(Pair):
     """alpha NCE + beta MAE.
 
-    Reference: N (Ma et al. 2020), Table 3. MAE is 1 - p: its published weights go with that scale.
+    Reference: N (Ma et al. 2020). MAE is 1 - p: its published weights go with that scale.
 
     Args:
         alpha: weight of `NCE`, at least 0.
@@ -167,8 +166,8 @@ class NCEandMAE(Pair):
 class NCEandRCE(Pair):
     """alpha NCE + beta RCE. A strong general choice.
 
-    Reference: N (Ma et al. 2020), Table 3, where alpha and beta are 1 and 1 (CIFAR-10) or 10 and 0.1 (CIFAR-100), with the
-    A = log(1e-4) of its code.
+    Reference: N (Ma et al. 2020); alpha and beta are 1 and 1 (CIFAR-10) or 10 and 0.1 (CIFAR-100) in its released code,
+    which has A = log(1e-4).
 
     Args:
         alpha: weight of `NCE`, at least 0.
@@ -192,7 +191,7 @@ class NCEandRCE(Pair):
 class NFLandMAE(Pair):
     """alpha NFL + beta MAE.
 
-    Reference: N (Ma et al. 2020), Table 3.
+    Reference: N (Ma et al. 2020).
 
     Args:
         alpha: weight of `NFL`, at least 0.
@@ -216,7 +215,7 @@ class NFLandMAE(Pair):
 class NFLandRCE(Pair):
     """alpha NFL + beta RCE.
 
-    Reference: N (Ma et al. 2020), Table 3, with the A = log(1e-4) of its code.
+    Reference: N (Ma et al. 2020), whose released code has A = log(1e-4).
 
     Args:
         alpha: weight of `NFL`, at least 0.
@@ -242,7 +241,7 @@ class NFLandRCE(Pair):
 class NGCEandMAE(Pair):
     """alpha NGCE + beta MAE.
 
-    Reference: N (Ma et al. 2020), Table 3.
+    Reference: N (Ma et al. 2020).
 
     Args:
         alpha: weight of `NGCE`, at least 0.
@@ -266,7 +265,7 @@ class NGCEandMAE(Pair):
 class NGCEandRCE(Pair):
     """alpha NGCE + beta RCE.
 
-    Reference: N (Ma et al. 2020), Table 3, with the A = log(1e-4) of its code.
+    Reference: N (Ma et al. 2020), whose released code has A = log(1e-4).
 
     Args:
         alpha: weight of `NGCE`, at least 0.
@@ -292,7 +291,8 @@ class NGCEandRCE(Pair):
 class NCEandAGCE(Pair):
     """alpha NCE + beta AGCE.
 
-    Reference: Zhou et al. 2021 (asymmetric loss functions), section 6; a = 6, q = 1.5, alpha = 1, beta = 4 on CIFAR-10.
+    Reference: Zhou et al. 2021 (asymmetric loss functions); a = 6, q = 1.5, alpha = 1, beta = 4 on CIFAR-10 in its
+    released code.
 
     Args:
         alpha: weight of `NCE`, at least 0.
@@ -318,7 +318,8 @@ class NCEandAGCE(Pair):
 class NCEandAUL(Pair):
     """alpha NCE + beta AUL.
 
-    Reference: Zhou et al. 2021 (asymmetric loss functions), section 6; a = 6.3, q = 1.5, alpha = 1, beta = 4 on CIFAR-10.
+    Reference: Zhou et al. 2021 (asymmetric loss functions); a = 6.3, q = 1.5, alpha = 1, beta = 4 on CIFAR-10 in its
+    released code.
 
     Args:
         alpha: weight of `NCE`, at least 0.
@@ -344,7 +345,8 @@ class NCEandAUL(Pair):
 class NCEandAEL(Pair):
     """alpha NCE + beta AEL.
 
-    Reference: Zhou et al. 2021 (asymmetric loss functions), section 6; a = 5, alpha = 1, beta = 4 on CIFAR-10.
+    Reference: Zhou et al. 2021 (asymmetric loss functions); a = 5, alpha = 1, beta = 4 on CIFAR-10 in its released
+    code.
 
     Args:
         alpha: weight of `NCE`, at least 0.

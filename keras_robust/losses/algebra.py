@@ -1,12 +1,12 @@
 """The algebra of losses: sums and wrappers, each a loss itself.
 
-    a * L1 + b * L2          WeightedSum
-    Normalized(L)            L(y) / sum_k L(k)
-    NegativeNormalized(L)    1 - (A - L(y)) / sum_k (A - L(k)),  A = L at p_min
-    LogitBias(L, epsilon)    L of z + epsilon at the label
-    MarginShift(L, tau)      LogitBias(L, |E margin| - tau)
-    MarginScale(L, tau)      L of p* = sigmoid(margin * tau / |E margin|)
-    UnitWeight(L)            L / max over the margin of its implicit weight
+a * L1 + b * L2          WeightedSum
+Normalized(L)            L(y) / sum_k L(k)
+NegativeNormalized(L)    1 - (A - L(y)) / sum_k (A - L(k)),  A = L at p_min
+LogitBias(L, epsilon)    L of z + epsilon at the label
+MarginShift(L, tau)      LogitBias(L, |E margin| - tau)
+MarginScale(L, tau)      L of p* = sigmoid(margin * tau / |E margin|)
+UnitWeight(L)            L / max over the margin of its implicit weight
 """
 
 import math
@@ -16,9 +16,9 @@ from collections import Counter
 import keras
 from keras import ops
 
-from keras_robust.checks import Interval, at_least, greater_than, refuse
+from keras_robust.checks import Interval, greater_than, refuse
 from keras_robust.losses.base import DEFAULTS, Part, RobustLoss, snake_case
-from keras_robust.losses.formulas import floor
+from keras_robust.losses.evidence import Probability
 from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 from keras_robust.theory.initialization import expected_margin, logit_bias
@@ -28,7 +28,7 @@ PROBABILITY = Interval(0.0, 1.0, open_low=True, open_high=True)
 
 def scale(loss, weight):
     """`weight * loss`; the weights of a sum are multiplied."""
-    if isinstance(weight, RobustLoss) or isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
         return NotImplemented
     weight = Interval().check("a weighted loss", "weight", weight)
     if isinstance(loss, WeightedSum):
@@ -45,7 +45,9 @@ def add(first, second):
     terms = [
         (loss, weight)
         for side in (first, second)
-        for loss, weight in (zip(side.losses, side.weights, strict=True) if isinstance(side, WeightedSum) else [(side, 1.0)])
+        for loss, weight in (
+            zip(side.losses, side.weights, strict=True) if isinstance(side, WeightedSum) else [(side, 1.0)]
+        )
     ]
     keywords = {}
     for side in (first, second):
@@ -118,11 +120,11 @@ class WeightedSum(RobustLoss):
         terms = [weight * getattr(loss, method)(*args) for loss, weight in zip(self.losses, self.weights, strict=True)]
         return sum(terms[1:], start=terms[0])
 
-    def value(self, log_p):
-        return self._sum("value", log_p)
+    def value(self, p):
+        return self._sum("value", p)
 
-    def slope(self, log_p):
-        return self._sum("slope", log_p)
+    def weight(self, p):
+        return self._sum("weight", p)
 
     def total(self, evidence):
         return self._sum("total", evidence)
@@ -130,8 +132,8 @@ class WeightedSum(RobustLoss):
     def per_sample(self, evidence):
         return self._sum("per_sample", evidence)
 
-    def margin_slope(self, evidence):
-        return self._sum("margin_slope", evidence)
+    def label_weight(self, evidence):
+        return self._sum("label_weight", evidence)
 
     def get_config(self):
         config = super().get_config()
@@ -172,7 +174,7 @@ class Normalized(WrapperOfProbability):
     Any loss becomes symmetric by it: the normalised losses of the K labels sum to 1, so uniform label noise does not
     move the minimiser. Alone it underfits; see `APL`.
 
-    Reference: N (Ma et al. 2020), Eq. 4 (whose printed sign of the normaliser is wrong) and section 3.
+    Reference: N (Ma et al. 2020), Eq. 4 (whose printed sign of the normaliser is wrong).
 
     Args:
         loss: a function of one probability (`CE`, `FL`, `GCE`, ..., sums of them, `UnitWeight`, `MarginScale`).
@@ -198,8 +200,8 @@ class NegativeNormalized(WrapperOfProbability):
     A passive loss made from an active one: it pushes down the classes that are not the label. Symmetric, as
     `Normalized`.
 
-    Reference: A (Ye et al. 2023), Eqs. 6-8; the clamp max(p_k, p_min) is part of the definition, so that the gradient
-    of a clamped entry is 0.
+    Reference: A (Ye et al. 2023); the clamp max(p_k, p_min) is part of the definition, so that the gradient of a
+    clamped entry is 0.
 
     Args:
         loss: a decreasing function of one probability.
@@ -228,11 +230,13 @@ class NegativeNormalized(WrapperOfProbability):
     def per_sample(self, evidence):
         if self.p_min * evidence.num_classes >= 1.0:
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", self.p_min)
-        log_p_min = ops.convert_to_tensor(math.log(self.p_min), dtype=evidence.logits.dtype)
-        highest = self.loss.value(log_p_min)
+        smallest = Probability(
+            evidence.num_classes, ops.convert_to_tensor(math.log(self.p_min), evidence.log_probs.dtype)
+        )
+        highest = self.loss.value(smallest)
 
-        def negative(log_p):
-            return highest - self.loss.value(floor(log_p, log_p_min))
+        def negative(p):
+            return highest - self.loss.value(p.floored(self.p_min))
 
         return evidence.label_mass - evidence.at_label(negative) / evidence.over_classes(negative)
 
@@ -244,7 +248,7 @@ class LogitBias(RobustLoss):
     With many classes a bounded loss starts where its gradient vanishes; the bias moves it back to where it learns.
     Soft labels t get epsilon * t.
 
-    Reference: B (Staats et al. 2023), section 4 and Eq. 4.
+    Reference: B (Staats et al. 2023), Eq. 4 for the default.
 
     Args:
         loss: any loss.
@@ -271,8 +275,8 @@ class LogitBias(RobustLoss):
     def per_sample(self, evidence):
         return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
 
-    def margin_slope(self, evidence):
-        return self.loss.margin_slope(evidence.biased(self.bias(evidence.num_classes)))
+    def label_weight(self, evidence):
+        return self.loss.label_weight(evidence.biased(self.bias(evidence.num_classes)))
 
 
 class WrapperOfExpectedMargin(RobustLoss):
@@ -300,7 +304,7 @@ class MarginShift(WrapperOfExpectedMargin):
 
     The same as `LogitBias(loss, |E margin| - tau)`.
 
-    Reference: C (Ou & Zhang 2023), section 4.2, Table 9 ("MAE shift", "AGCE shift"); its p+ must read as above.
+    Reference: C (Ou & Zhang 2023), "MAE shift" and "AGCE shift"; its p+ must read as above.
 
     Args:
         loss: any loss.
@@ -327,16 +331,16 @@ class MarginShift(WrapperOfExpectedMargin):
     def per_sample(self, evidence):
         return self.loss.per_sample(self._moved(evidence))
 
-    def margin_slope(self, evidence):
-        return self.loss.margin_slope(self._moved(evidence))
+    def label_weight(self, evidence):
+        return self.loss.label_weight(self._moved(evidence))
 
 
 @registered
 class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
     """The margin scaled so that training starts at -tau: L of p* = sigmoid(margin * tau / |E margin|).
 
-    Reference: C (Ou & Zhang 2023), section 4.2, Table 9 ("MAE scale", "AGCE scale"). The gradient weight of this loss
-    is tau / |E margin| times that of `loss` at the scaled margin.
+    Reference: C (Ou & Zhang 2023), "MAE scale" and "AGCE scale". The gradient weight of this loss is tau / |E margin|
+    times that of `loss` at the scaled margin.
 
     Args:
         loss: a function of one probability.
@@ -353,20 +357,25 @@ class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
     0.25
     """
 
-    of_margin = True
+    of_probability = of_margin = True
 
-    def _factor(self, evidence):
-        return self.tau / self.initial_margin(evidence.num_classes)
+    def _check(self):
+        super()._check()
+        self.decreasing = self.loss.decreasing
+
+    def factor(self, num_classes):
+        """tau / |E margin|."""
+        return self.tau / self.initial_margin(num_classes)
+
+    def value(self, p):
+        return self.loss.value(p.scaled(self.factor(p.num_classes)))
+
+    def weight(self, p):
+        factor = self.factor(p.num_classes)
+        return factor * self.loss.weight(p.scaled(factor))
 
     def per_sample(self, evidence):
-        return self.loss.per_sample(evidence.scaled(self._factor(evidence)))
-
-    def total(self, evidence):
-        return self.loss.total(evidence.scaled(self._factor(evidence)))
-
-    def margin_slope(self, evidence):
-        factor = self._factor(evidence)
-        return factor * self.loss.margin_slope(evidence.scaled(factor))
+        return evidence.at_label(self.value)
 
 
 @registered
@@ -375,7 +384,7 @@ class UnitWeight(WrapperOfProbability):
 
     Losses become comparable at one learning rate: they differ in where they put weight, not in how much.
 
-    Reference: C (Ou & Zhang 2023), section 3 and Table 6.
+    Reference: C (Ou & Zhang 2023); its Table 6 lists the weights.
 
     Args:
         loss: a function of one probability whose weight is not 0 everywhere.
@@ -393,33 +402,33 @@ class UnitWeight(WrapperOfProbability):
         super()._check()
         self.decreasing = self.loss.decreasing
 
-    def factor(self, dtype="float32"):
+    def factor(self, num_classes, dtype="float32"):
         """1 / sup over the margin of |w|, from three rounds of search on ever finer grids."""
         low, high, highest = -100.0, 40.0, 0.0
         steps = ops.linspace(0.0, 1.0, 513, dtype=dtype)
         for _ in range(3):
             margins = low + (high - low) * steps
-            weights = ops.abs(self.loss.slope(ops.log_sigmoid(margins)) * ops.sigmoid(-margins))
+            weights = ops.abs(self.loss.weight(Probability(num_classes, margin=margins)))
             best = ops.argmax(weights)
             low = ops.take(margins, ops.maximum(best - 1, 0))
             high = ops.take(margins, ops.minimum(best + 1, 512))
             highest = ops.max(weights)
         return 1.0 / highest
 
-    def value(self, log_p):
-        return self.factor(log_p.dtype) * self.loss.value(log_p)
+    def value(self, p):
+        value = self.loss.value(p)
+        return self.factor(p.num_classes, value.dtype) * value
 
-    def slope(self, log_p):
-        return self.factor(log_p.dtype) * self.loss.slope(log_p)
+    def weight(self, p):
+        weight = self.loss.weight(p)
+        return self.factor(p.num_classes, weight.dtype) * weight
 
     def per_sample(self, evidence):
-        return self.factor(evidence.logits.dtype) * self.loss.per_sample(evidence)
+        losses = self.loss.per_sample(evidence)
+        return self.factor(evidence.num_classes, losses.dtype) * losses
 
     def total(self, evidence):
-        return self.factor(evidence.logits.dtype) * self.loss.total(evidence)
-
-    def margin_slope(self, evidence):
-        return self.factor(evidence.logits.dtype) * self.loss.margin_slope(evidence)
+        return self.factor(evidence.num_classes, evidence.logits.dtype) * self.loss.total(evidence)
 
 
 __all__ = [

@@ -15,7 +15,7 @@ from keras.src.losses.loss import reduce_weighted_values
 from keras_robust import backend
 from keras_robust.checks import refuse
 from keras_robust.labels import Ids, read_labels
-from keras_robust.losses.evidence import SMALLEST, Evidence
+from keras_robust.losses.evidence import SMALLEST, Evidence, Probability
 from keras_robust.losses.parameters import parameter, parameters_of
 
 
@@ -65,7 +65,7 @@ class RobustLoss(keras.losses.Loss):
         own = [p.signature() for p in parameters_of(cls).values()]
         signature = inspect.Signature(own + list(SHARED.values()))
 
-        def __init__(self, *args, **kwargs):
+        def __init__(self, *args, **kwargs):  # noqa: N807
             self._make(signature, args, kwargs)
 
         __init__.__signature__ = signature.replace(
@@ -90,10 +90,12 @@ class RobustLoss(keras.losses.Loss):
         self._check()
 
     def _configure(self, from_logits, ignore_class, reduction, name, dtype):
-        super().__init__(name=name, reduction=reduction, dtype=dtype)
+        super().__init__(name=name or snake_case(type(self).__name__), reduction=reduction, dtype=dtype)
         if not isinstance(from_logits, bool):
             refuse(type(self).__name__, "from_logits", "True or False", from_logits)
-        if ignore_class is not None and (isinstance(ignore_class, bool) or not isinstance(ignore_class, int | np.integer)):
+        if ignore_class is not None and (
+            isinstance(ignore_class, bool) or not isinstance(ignore_class, int | np.integer)
+        ):
             refuse(type(self).__name__, "ignore_class", "a class id (an integer) or None", ignore_class)
         self.from_logits = from_logits
         self.ignore_class = None if ignore_class is None else int(ignore_class)
@@ -116,10 +118,10 @@ class RobustLoss(keras.losses.Loss):
         """Loss (...) of each sample, from its evidence."""
         raise TypeError(f"{type(self).__name__} does not define per_sample(evidence).")
 
-    #: Whether the loss is a function of one probability, p_y: then it has `value`, `slope` and `total`.
+    #: Whether the loss is a function of one probability, p_y: then it has `value`, `weight` and `total`.
     of_probability = False
 
-    #: Whether the loss of an id is a function of the margin alone: then it has `margin_slope`.
+    #: Whether the loss of an id is a function of the margin alone: then it has `label_weight`.
     of_margin = False
 
     #: Whether the loss falls strictly as p_y rises, as NegativeNormalized needs.
@@ -128,9 +130,21 @@ class RobustLoss(keras.losses.Loss):
     #: Whether samples of a batch enter each other's loss.
     batch_coupled = False
 
-    def margin_slope(self, evidence: Evidence) -> Any:
-        """- d loss / d margin, with its sign, for losses with `of_margin`."""
-        raise TypeError(f"{type(self).__name__} is not a function of the label's margin alone.")
+    def value(self, p: Probability) -> Any:
+        """The loss at a probability, for losses with `of_probability`."""
+        raise TypeError(f"{type(self).__name__} is not a function of one probability.")
+
+    def weight(self, p: Probability) -> Any:
+        """- d loss / d margin at a probability, with its sign, for losses with `of_probability`."""
+        raise TypeError(f"{type(self).__name__} is not a function of one probability.")
+
+    def total(self, evidence: Evidence) -> Any:
+        """Sum of the loss over all K labels that a sample could have, for losses with `of_probability`."""
+        return evidence.over_classes(self.value)
+
+    def label_weight(self, evidence: Evidence) -> Any:
+        """- d loss / d margin at the label, with its sign, for losses with `of_margin`."""
+        return self.weight(evidence.label)
 
     # Composition
 
@@ -210,7 +224,7 @@ class RobustLoss(keras.losses.Loss):
         For a function of the label's margin this is |dL / dmargin|; for a loss that also depends on the other classes,
         half the L1 norm of its gradient in the logits. The two agree where both exist.
 
-        Source: C (Ou & Zhang 2023), section 3, with the sign of the weight taken positive.
+        Reference: C (Ou & Zhang 2023), with the sign of the weight taken positive.
 
         Raises:
             ValueError: for a batch-coupled loss, whose gradient does not belong to one sample.
@@ -222,7 +236,7 @@ class RobustLoss(keras.losses.Loss):
             )
         evidence, ignored, _ = self._evidence(y_true, _as_predictions(y_pred))
         if self.of_margin and evidence.has_ids:
-            weight = ops.abs(self.margin_slope(evidence))
+            weight = ops.abs(self.label_weight(evidence))
         else:
             labels = evidence.labels
             slope = backend.gradient(lambda z: self.per_sample(Evidence(z, labels)), evidence.logits)
@@ -362,23 +376,14 @@ class ElementaryLoss(RobustLoss):
 
     of_probability = of_margin = decreasing = True
 
-    def value(self, log_p):
-        """Loss of a label of log-probability `log_p`."""
-        return type(self).formula(log_p, **self._own_hyperparameters())
+    def value(self, p):
+        return type(self).formula(p.log_p, **self._own_hyperparameters())
 
-    def slope(self, log_p):
-        """- d value / d log_p."""
-        return type(self).formula_slope(log_p, **self._own_hyperparameters())
-
-    def total(self, evidence):
-        """Sum of the loss over all K labels that a sample could have."""
-        return evidence.over_classes(self.value)
+    def weight(self, p):
+        return type(self).formula_slope(p.log_p, **self._own_hyperparameters()) * ops.sigmoid(-p.margin)
 
     def per_sample(self, evidence):
         return evidence.at_label(self.value)
-
-    def margin_slope(self, evidence):
-        return self.slope(evidence.log_p) * ops.sigmoid(-evidence.margin)
 
 
 class ComposedLoss(RobustLoss):
@@ -392,11 +397,11 @@ class ComposedLoss(RobustLoss):
         for flag in ("of_probability", "of_margin", "decreasing", "batch_coupled"):
             setattr(self, flag, getattr(self._line, flag))
 
-    def value(self, log_p):
-        return self._line.value(log_p)
+    def value(self, p):
+        return self._line.value(p)
 
-    def slope(self, log_p):
-        return self._line.slope(log_p)
+    def weight(self, p):
+        return self._line.weight(p)
 
     def total(self, evidence):
         return self._line.total(evidence)
@@ -404,8 +409,8 @@ class ComposedLoss(RobustLoss):
     def per_sample(self, evidence):
         return self._line.per_sample(evidence)
 
-    def margin_slope(self, evidence):
-        return self._line.margin_slope(evidence)
+    def label_weight(self, evidence):
+        return self._line.label_weight(evidence)
 
 
 def log_of_probabilities(y_pred, dtype):
@@ -446,6 +451,6 @@ def _align(sample_weight, rank):
 
 
 def snake_case(name: str) -> str:
-    """`NCEandRCE` -> `nce_and_rce`."""
-    words = re.sub(r"and(?=[A-Z])", "_and_", name)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", words).lower()
+    """`NFLandMAEStar` -> `nfl_and_mae_star`."""
+    words = re.sub(r"(?<=[A-Z])and(?=[A-Z])", "_and_", name)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", words).lower()

@@ -6,8 +6,9 @@
     sum_k log p_k    sum (z_k - m) - K log sum exp(z - m), without a (batch, classes) tensor
     max_k log p_k    - log sum exp(z - m)
 
-Each is computed on first use and then shared, so a sum of losses pays for it once. `biased`, `scaled`, `tempered` and
-`normalized` return the evidence of changed logits; they are how the wrappers of the algebra act.
+Each is computed on first use and then shared, so a sum of losses pays for it once. `biased`, `tempered` and
+`normalized` return the evidence of changed logits. A loss that is a function of one probability is applied by `at_label` or
+`over_classes` to a `Probability`, which knows its logarithm and its margin.
 """
 
 import math
@@ -19,6 +20,46 @@ from keras_robust import backend
 from keras_robust.labels import Ids, Targets
 
 SMALLEST = 2.0**-126  # the smallest normal float32
+
+
+class Probability:
+    """One probability p for each entry, by log p or by its margin log(p / (1 - p)): either may be a function to call.
+
+    With `log_p` alone there is no accurate margin: such a probability serves losses that do not ask for it.
+    """
+
+    def __init__(self, num_classes: int, log_p=None, margin=None):
+        self.num_classes = num_classes
+        self._log_p, self._margin = log_p, margin
+
+    @cached_property
+    def log_p(self):
+        return ops.log_sigmoid(self.margin) if self._log_p is None else _value(self._log_p)
+
+    @cached_property
+    def margin(self):
+        return _value(self._margin)
+
+    def scaled(self, factor) -> "Probability":
+        """sigmoid(factor * margin)."""
+        return Probability(self.num_classes, margin=lambda: factor * self.margin)
+
+    def floored(self, smallest) -> "Probability":
+        """max(p, smallest)."""
+        return Probability(
+            self.num_classes,
+            lambda: floor(self.log_p, math.log(smallest)),
+            lambda: floor(self.margin, math.log(smallest / (1.0 - smallest))),
+        )
+
+
+def floor(x, low):
+    """max(x, low) in the dtype of x, which `ops.maximum` with a number does not keep on PyTorch."""
+    return ops.where(x > low, x, low)
+
+
+def _value(x):
+    return x() if callable(x) else x
 
 
 class Evidence:
@@ -57,10 +98,6 @@ class Evidence:
     @cached_property
     def max_log_prob(self):
         return ops.max(self.shifted, axis=-1) - self.log_normalizer
-
-    @property
-    def sum_probs(self):
-        return 1.0
 
     @cached_property
     def entropy(self):
@@ -104,15 +141,25 @@ class Evidence:
         """Entry of `values` (..., K) at the label; for ids only."""
         return ops.squeeze(ops.take_along_axis(values, self.labels.ids[..., None], axis=-1), axis=-1)
 
+    @cached_property
+    def label(self) -> Probability:
+        """Probability of the label; for ids only."""
+        return Probability(self.num_classes, lambda: self.log_p, lambda: self.margin)
+
+    @cached_property
+    def classes(self) -> Probability:
+        """Probabilities (..., K) of all classes."""
+        return Probability(self.num_classes, lambda: self.log_probs, lambda: self.margins)
+
     def at_label(self, function):
-        """`function(log p)` at the label, or its expectation under soft labels."""
+        """`function(probability)` at the label, or its expectation under soft labels."""
         if self.has_ids:
-            return function(self.log_p)
-        return ops.sum(self.labels.targets * function(self.log_probs), axis=-1)
+            return function(self.label)
+        return ops.sum(self.labels.targets * function(self.classes), axis=-1)
 
     def over_classes(self, function):
-        """Sum of `function(log p_k)` over all classes."""
-        return ops.sum(function(self.log_probs), axis=-1)
+        """Sum of `function(probability)` over all classes."""
+        return ops.sum(function(self.classes), axis=-1)
 
     @property
     def label_mass(self):
@@ -126,10 +173,6 @@ class Evidence:
         if self.has_ids:
             return _Biased(self, epsilon)
         return Evidence(self.logits + epsilon * self.labels.targets, self.labels, self.valid)
-
-    def scaled(self, factor) -> "Evidence":
-        """Evidence in which every class has the probability sigmoid(factor * margin); they need not sum to 1."""
-        return _Scaled(self, factor)
 
     def tempered(self, t, iterations) -> "Evidence":
         """Evidence of the tempered softmax of temperature t >= 1."""
@@ -166,11 +209,9 @@ class _Biased(Evidence):
         return ops.log_sigmoid(self.margin)
 
 
-class _FromLogProbs(Evidence):
-    """Evidence given by its log-probabilities, which need not come from a softmax."""
-
-    def __init__(self, plain: Evidence):
-        self.plain = plain
+class _Tempered(Evidence):
+    def __init__(self, plain: Evidence, t, iterations):
+        self.plain, self.t, self.iterations = plain, t, iterations
         self.labels, self.valid = plain.labels, plain.valid
 
     @property
@@ -180,46 +221,6 @@ class _FromLogProbs(Evidence):
     @cached_property
     def log_p(self):
         return self.pick(self.log_probs)
-
-    @cached_property
-    def sum_log_probs(self):
-        return ops.sum(self.log_probs, axis=-1)
-
-    @cached_property
-    def max_log_prob(self):
-        return ops.max(self.log_probs, axis=-1)
-
-    @cached_property
-    def sum_probs(self):
-        return ops.sum(ops.exp(self.log_probs), axis=-1)
-
-
-class _Scaled(_FromLogProbs):
-    def __init__(self, plain: Evidence, factor):
-        super().__init__(plain)
-        self.factor = factor
-
-    @cached_property
-    def margin(self):
-        return self.plain.margin * self.factor
-
-    @cached_property
-    def margins(self):
-        return self.plain.margins * self.factor
-
-    @cached_property
-    def log_p(self):
-        return ops.log_sigmoid(self.margin)
-
-    @cached_property
-    def log_probs(self):
-        return ops.log_sigmoid(self.margins)
-
-
-class _Tempered(_FromLogProbs):
-    def __init__(self, plain: Evidence, t, iterations):
-        super().__init__(plain)
-        self.t, self.iterations = t, iterations
 
     @cached_property
     def log_probs(self):

@@ -6,14 +6,14 @@
 
 so that the gradient in the logits is slope * (p_k - [k = y]) and the implicit sample weight slope * (1 - p).
 Parameters are floats, or scalar tensors where they move during training; limits (q -> 0, pi -> 0, pi -> 1) are exact
-for both. Derivatives come from the backend's autodiff, so each formula is written in a form whose derivative is right too.
+for both. Derivatives come from the backend's autodiff: each formula is written so that its derivative is right too.
 """
 
 import math
 
 from keras import ops
 
-from keras_robust.losses.evidence import SMALLEST
+from keras_robust.losses.evidence import SMALLEST, floor
 
 
 def one_minus_exp(x):
@@ -31,12 +31,8 @@ def where(condition, then, otherwise):
     return ops.where(condition, then(), otherwise())
 
 
-def floor(x, low):
-    """max(x, low) in the dtype of x, which `ops.maximum` with a number does not keep on PyTorch."""
-    return ops.where(x > low, x, low)
-
-
 def ceiling(x, high):
+    """min(x, high) in the dtype of x."""
     return ops.where(x < high, x, high)
 
 

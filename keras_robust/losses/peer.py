@@ -20,11 +20,11 @@ class PeerLoss(RobustLoss):
     random numbers); ignored samples and those of weight 0 are nobody's peers. The loss couples the samples of a batch:
     it has no implicit weight, and under data parallelism peers come from the same replica.
 
-    Reference: Liu & Guo 2020, Eq. 6.
+    Reference: Liu & Guo 2020.
 
     Args:
         loss: any loss.
-        alpha: weight of the peer term, at least 0; the paper's 1 fits balanced noise.
+        alpha: weight of the peer term, at least 0; 1, the paper's plain form, fits balanced classes.
 
     Raises:
         ValueError: for a batch of fewer than three samples that count (NaN where that shows in a compiled step only).
@@ -82,6 +82,6 @@ class PeerLoss(RobustLoss):
 
 def _refuse_batch(rows):
     raise ValueError(
-        f"PeerLoss needs at least three samples that count in a batch. Received: {rows}. Choose a larger batch, or drop "
-        "the last one if it is too small."
+        f"PeerLoss needs at least three samples that count in a batch. Received: {rows}. Choose a larger batch, or "
+        "drop the last one if it is too small."
     )

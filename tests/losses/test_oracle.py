@@ -13,9 +13,7 @@ from harness import assert_close, value_and_gradient, wide_floats
 
 import keras_robust as kr
 
-FOLDER = pathlib.Path(
-    os.environ.get("KERAS_ROBUST_ORACLE", pathlib.Path(__file__).parents[2] / "shared" / "oracle")
-)
+FOLDER = pathlib.Path(os.environ.get("KERAS_ROBUST_ORACLE", pathlib.Path(__file__).parents[3] / "shared" / "oracle"))
 MISSING = not (FOLDER / "manifest.json").exists()
 
 
@@ -124,7 +122,13 @@ def test_reference_values(dtype):
             values, gradient = value_and_gradient(loss, labels, logits)
             try:
                 assert_close(
-                    values, gradient, cases[case["keys"]["loss"]], cases[case["keys"]["grad"]], logits, dtype, ties(case)
+                    values,
+                    gradient,
+                    cases[case["keys"]["loss"]],
+                    cases[case["keys"]["grad"]],
+                    logits,
+                    dtype,
+                    ties(case),
                 )
             except AssertionError as error:
                 wrong.append(f"{case['id']}: {error}")

@@ -1,0 +1,40 @@
+# make demo   sets up .venv-demo (one backend) and runs the main job on embedded data
+# make test   sets up .venv (three backends) and runs the whole suite on each of them
+# make lint   ruff, as make test runs it first
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+PYTHON ?= python3
+BACKENDS ?= tensorflow jax torch
+PIP = -m pip install --quiet --disable-pip-version-check
+
+.PHONY: demo test lint clean
+
+demo: .venv-demo/ready
+	KERAS_BACKEND=jax .venv-demo/bin/keras-robust compare --dataset digits --noise symmetric:0.4 \
+		--losses CE GCE NCEandRCE ANLCE DAL --epochs 60 --seeds 3
+
+test: lint
+	@failed=; for backend in $(BACKENDS); do \
+		echo "== $$backend"; \
+		KERAS_BACKEND=$$backend .venv/bin/python -m pytest $(ARGS) || failed="$$failed $$backend"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
+
+lint: .venv/ready
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+
+.venv-demo/ready: pyproject.toml
+	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python $(PIP) --editable '.[demo]'
+	touch $@
+
+.venv/ready: pyproject.toml tests/requirements.txt
+	$(PYTHON) -m venv .venv
+	.venv/bin/python $(PIP) --requirement tests/requirements.txt
+	.venv/bin/python $(PIP) --editable '.[dev]' --constraint tests/requirements.txt
+	touch $@
+
+clean:
+	rm -rf .venv .venv-demo .pytest_cache .ruff_cache .hypothesis

@@ -1,0 +1,63 @@
+"""The command `keras-robust`: argument parsing only."""
+
+import argparse
+import time
+
+from rich.console import Console
+
+import keras_robust
+
+DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
+
+
+def main(arguments=None) -> int:
+    """Runs the command and returns its exit status; wrong arguments are one line on stderr and status 2."""
+    parser = argparse.ArgumentParser("keras-robust", description="Learning from wrong labels with Keras 3.")
+    parser.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_compare(verbs)
+    _add_logit_bias(verbs)
+    options = parser.parse_args(arguments)
+    try:
+        return options.run(options)
+    except (ValueError, ImportError, FileExistsError) as error:
+        parser.exit(2, f"keras-robust: {error}\n")
+
+
+def _add_compare(verbs):
+    verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
+    verb.add_argument("--dataset", default="digits", help="data set (default: digits)")
+    verb.add_argument("--noise", default="symmetric:0.4", help='for example "symmetric:0.4", or "none"')
+    verb.add_argument("--losses", nargs="+", default=DEMO_LOSSES, help='"ANLCE", "GCE(q=0.5)", "2 * CE() + MAE()"')
+    verb.add_argument("--epochs", type=int, default=60)
+    verb.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
+    verb.add_argument("--out", help="a new folder for the results (default: one under runs/)")
+    verb.set_defaults(run=_compare)
+
+
+def _compare(options) -> int:
+    from keras_robust import comparison
+
+    noise, console = None if options.noise == "none" else options.noise, Console()
+    out = (
+        options.out
+        or f"runs/compare-{options.dataset}-{options.noise.replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    )
+    result = comparison.compare(options.dataset, noise, options.losses, options.epochs, options.seeds, console)
+    folder = result.save(out)
+    console.print(result.table())
+    console.print(f"Written to {folder}: table.csv, runs.csv, accuracy.png, settings.json", soft_wrap=True)
+    return 0
+
+
+def _add_logit_bias(verbs):
+    verb = verbs.add_parser("logit-bias", help="the logit bias for a number of classes")
+    verb.add_argument("classes", type=int, nargs="+", metavar="K")
+    verb.add_argument("--activation", type=float, default=0.15, help="mean output of the label at the start (0.15)")
+    verb.set_defaults(run=_logit_bias)
+
+
+def _logit_bias(options) -> int:
+    for K in options.classes:
+        print(f"K = {K}: epsilon = {keras_robust.theory.logit_bias(K, options.activation):.4f}")
+    return 0

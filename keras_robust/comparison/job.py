@@ -1,0 +1,154 @@
+"""The comparison: every loss on every seed, then a table, a picture and files."""
+
+import csv
+import json
+import pathlib
+import platform
+import statistics
+from dataclasses import asdict, dataclass, field
+
+import keras
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+import keras_robust
+from keras_robust.checks import Interval, refuse
+from keras_robust.comparison.contenders import Contender, contender
+from keras_robust.comparison.training import Run, Training, train
+from keras_robust.data import load_arrays
+from keras_robust.diagnostics import plots
+from keras_robust.noise import corrupt, from_spec
+
+
+@dataclass
+class Comparison:
+    """Results of a comparison, loss by loss and run by run."""
+
+    dataset: str
+    noise: str | None
+    training: Training
+    realised_rates: list[float] = field(default_factory=list)
+    runs: dict[Contender, list[Run]] = field(default_factory=dict)
+
+    HEADER = ("loss", "last", "last_std", "best", "best_std", "memorised", "memorised_std", "seconds")
+
+    def rows(self) -> list[dict]:
+        """One row a loss: means and standard deviations over the seeds; accuracies and shares in [0, 1]."""
+        table = []
+        for one, runs in self.runs.items():
+            last, best = _mean_std(run.last for run in runs), _mean_std(run.best for run in runs)
+            memorised = _mean_std(run.memorised for run in runs)
+            seconds = statistics.fmean(run.seconds for run in runs)
+            table.append(dict(zip(self.HEADER, (one.text, *last, *best, *memorised, seconds), strict=True)))
+        return table
+
+    def table(self) -> Table:
+        """The rows as a table for the terminal."""
+        rate = statistics.fmean(self.realised_rates)
+        table = Table(
+            title=f"{self.dataset}, {self.noise or 'clean labels'}: {rate:.1%} of the training labels are wrong",
+            caption=f"mean ± std of {len(self.realised_rates)} seed(s), {self.training.epochs} epochs, "
+            f"backend {keras.backend.backend()}",
+        )
+        table.add_column("loss")
+        for heading in (
+            "test accuracy,\nlast epoch (%)",
+            "test accuracy,\nbest epoch (%)",
+            "wrong labels\nmemorised (%)",
+        ):
+            table.add_column(heading, justify="right")
+        table.add_column("seconds\na run", justify="right")
+        for row in self.rows():
+            shares = (f"{100 * row[key]:.1f} ± {100 * row[key + '_std']:.1f}" for key in ("last", "best", "memorised"))
+            table.add_row(row["loss"], *shares, f"{row['seconds']:.1f}")
+        return table
+
+    def save(self, folder) -> pathlib.Path:
+        """Writes table.csv, runs.csv (one line an epoch), accuracy.png and settings.json into a new folder."""
+        folder = pathlib.Path(folder)
+        folder.mkdir(parents=True)
+        with open(folder / "table.csv", "w", newline="") as file:
+            writer = csv.DictWriter(file, self.HEADER)
+            writer.writeheader()
+            writer.writerows(self.rows())
+        with open(folder / "runs.csv", "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(("loss", "seed", "epoch", "test_accuracy"))
+            for one, runs in self.runs.items():
+                for run in runs:
+                    writer.writerows(
+                        (one.text, run.seed, epoch, a) for epoch, a in enumerate(run.test_accuracy, start=1)
+                    )
+        settings = {
+            "dataset": self.dataset,
+            "noise": self.noise,
+            "realised_rates": self.realised_rates,
+            "training": asdict(self.training),
+            "losses": [asdict(one) for one in self.runs],
+            "versions": {
+                "keras_robust": keras_robust.__version__,
+                "keras": keras.__version__,
+                "backend": keras.backend.backend(),
+                "python": platform.python_version(),
+            },
+            "machine": f"{platform.system()} {platform.machine()}",
+        }
+        (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
+        curves = {one.text: [run.test_accuracy for run in runs] for one, runs in self.runs.items()}
+        title = f"{self.dataset}, {self.noise or 'clean labels'}"
+        plots.accuracy_curves(curves, title=title).figure.savefig(folder / "accuracy.png")
+        return folder
+
+
+def compare(
+    dataset: str = "digits",
+    noise: str | None = "symmetric:0.4",
+    losses=("CE", "GCE", "NCEandRCE", "ANLCE", "DAL"),
+    epochs: int = 60,
+    seeds: int = 3,
+    console: Console | None = None,
+) -> Comparison:
+    """Trains every loss on the same wrong labels, once for each seed, and shows its progress.
+
+    Args:
+        dataset: name of a data set of `data.SOURCES`.
+        noise: a noise string such as "symmetric:0.4"; None for clean labels. Seed s draws its own labels.
+        losses: losses as `contender` reads them.
+        epochs: epochs of each run, at least 1.
+        seeds: number of seeds, at least 1; they are 0, 1, ...
+        console: where progress goes; the terminal by default.
+
+    Raises:
+        ValueError: for an unknown data set, noise or loss, or a loss named twice.
+    """
+    epochs = Interval(1, integer=True).check("compare", "epochs", epochs)
+    seeds = Interval(1, integer=True).check("compare", "seeds", seeds)
+    contenders = [contender(text) for text in losses]
+    if not contenders or len(set(contenders)) < len(contenders):
+        refuse("compare", "losses", "at least one loss, none of them twice", list(losses))
+    arrays = load_arrays(dataset)
+    transition = from_spec(noise, arrays.num_classes)
+    drawn = [corrupt(arrays.y_train, transition, seed, spec=noise) for seed in range(seeds)]
+    training = Training(epochs=epochs)
+    result = Comparison(dataset, noise, training, [labels.rate for labels in drawn])
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=console) as progress:
+        for one in contenders:
+            task = progress.add_task(one.text, total=seeds * epochs)
+            tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, task=task: progress.advance(task))
+            result.runs[one] = [
+                train(one, arrays, labels, training, seed, callbacks=[tick]) for seed, labels in enumerate(drawn)
+            ]
+    return result
+
+
+def _mean_std(values) -> tuple[float, float]:
+    values = list(values)
+    return statistics.fmean(values), statistics.stdev(values) if len(values) > 1 else 0.0

@@ -1,0 +1,90 @@
+"""One training run of a comparison."""
+
+import math
+import time
+from dataclasses import dataclass
+
+import keras
+import numpy as np
+
+from keras_robust.comparison.contenders import Contender
+from keras_robust.data import Arrays
+from keras_robust.models import cnn2
+from keras_robust.noise import NoisyLabels
+from keras_robust.regularization import regularize
+
+
+@dataclass(frozen=True)
+class Training:
+    """How all losses are trained: SGD with momentum, cosine annealing by epoch, a clip of the global gradient norm."""
+
+    epochs: int = 60
+    batch_size: int = 128
+    learning_rate: float = 0.01
+    momentum: float = 0.9
+    clip_norm: float = 5.0
+
+    def rate_at(self, epoch: int) -> float:
+        """Learning rate of an epoch, counted from 0."""
+        return 0.5 * self.learning_rate * (1.0 + math.cos(math.pi * epoch / self.epochs))
+
+
+@dataclass(frozen=True)
+class Run:
+    """What one run left behind.
+
+    Attributes:
+        test_accuracy: accuracy on clean test labels after each epoch, (epochs,).
+        memorised: share of the wrong training labels that the trained model predicts; NaN without wrong labels.
+        seconds: time of training and evaluation.
+    """
+
+    seed: int
+    test_accuracy: np.ndarray
+    memorised: float
+    seconds: float
+
+    @property
+    def last(self) -> float:
+        return float(self.test_accuracy[-1])
+
+    @property
+    def best(self) -> float:
+        return float(self.test_accuracy.max())
+
+
+def train(
+    contender: Contender, arrays: Arrays, labels: NoisyLabels, training: Training, seed: int, callbacks=()
+) -> Run:
+    """Trains `cnn2` on the noisy labels and measures it on the clean test set.
+
+    The seed sets Keras' global seed: it decides initial weights and the order of samples.
+    """
+    start = time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    model = cnn2(arrays.input_shape, arrays.num_classes, classifier_activation=None)
+    if contender.l1:
+        regularize(model, l1=contender.l1)
+    model.compile(
+        keras.optimizers.SGD(training.rate_at(0), momentum=training.momentum, global_clipnorm=training.clip_norm),
+        loss=contender.loss(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+    )
+    history = model.fit(
+        arrays.x_train,
+        labels.noisy,
+        batch_size=training.batch_size,
+        epochs=training.epochs,
+        validation_data=(arrays.x_test, arrays.y_test),
+        validation_batch_size=len(arrays.x_test),
+        callbacks=[keras.callbacks.LearningRateScheduler(training.rate_at), *callbacks],
+        verbose=0,
+    )
+    predicted = model.predict(arrays.x_train, batch_size=512, verbose=0).argmax(axis=-1)
+    wrong = labels.mask
+    return Run(
+        seed=seed,
+        test_accuracy=np.asarray(history.history["val_accuracy"]),
+        memorised=float(np.mean(predicted[wrong] == labels.noisy[wrong])) if wrong.any() else math.nan,
+        seconds=time.perf_counter() - start,
+    )

@@ -1,0 +1,116 @@
+"""Where the textbook formulas fail: tiny probabilities, limits of parameters, half precision training."""
+
+import keras
+import numpy as np
+import pytest
+from cases import CASES
+from harness import BACKEND, as_numpy, value_and_gradient
+from keras import ops
+
+import keras_robust as kr
+
+
+@pytest.mark.parametrize(
+    ("loss", "slope"),
+    [
+        (kr.CE(from_logits=True), 1.0),
+        (kr.MAE(from_logits=True), 1e-12),
+        (kr.GCE(0.7, from_logits=True), 1e-12**0.7),
+        (kr.GCE(1.5, from_logits=True), 1e-12**1.5),
+        (kr.TCE(3, from_logits=True), 3e-12),
+        (kr.JS(1.0, from_logits=True), 1e-12),
+        (kr.PHuberCE(10.0, from_logits=True), 1e-11),
+        (kr.AGCE(0.5, 2.0, from_logits=True), 0.5e-12),
+        (kr.AUL(2.0, 2.0, from_logits=True), 2e-12),
+        (kr.AEL(2.0, from_logits=True), 0.5e-12),
+        (kr.RCE(-4.0, from_logits=True), 4e-12),
+        (kr.MAEStar(2.0, from_logits=True), np.exp(2.0) * 1e-12),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, kr.RobustLoss) else None,
+)
+def test_a_confidently_wrong_sample_keeps_its_gradient(loss, slope):
+    z = np.array([[np.log(1e-12), 0.0]], "float32")
+    _, gradient = value_and_gradient(loss, np.array([0]), z)
+    np.testing.assert_allclose(gradient, [[-slope, slope]], rtol=1e-4)
+    np.testing.assert_allclose(as_numpy(loss.implicit_weight(np.array([0]), z)), [slope], rtol=1e-4)
+
+
+def test_gradient_through_probabilities_at_1e_12():
+    p = np.array([[1e-12, 1.0]], "float32")
+    values, gradient = value_and_gradient(kr.GCE(0.7), np.array([0]), p)
+    assert gradient[0, 0] == pytest.approx(-(1e-12**-0.3), rel=1e-4)
+    assert values[0] == pytest.approx(1 / 0.7, rel=1e-5)
+
+
+@pytest.mark.parametrize("q", [0.0, 1e-45, 1e-38, 1e-20, 1e-8])
+def test_gce_at_small_q_is_ce(q):
+    z, y = np.array([[3.0, -2.0, 0.5], [-30.0, 40.0, 0.0]], "float32"), np.array([1, 0])
+    for got, expected in zip(
+        value_and_gradient(kr.GCE(q, from_logits=True), y, z),
+        value_and_gradient(kr.CE(from_logits=True), y, z),
+        strict=True,
+    ):
+        np.testing.assert_allclose(got, expected, rtol=1e-5)
+
+
+def test_dal_without_bootstrapping_is_gce_also_at_q_zero():
+    z, y = np.array([[3.0, -2.0, 0.5]], "float32"), np.array([1])
+    for q in (0.0, 0.6):
+        got = value_and_gradient(kr.DAL(q, 0.0, from_logits=True), y, z)
+        expected = value_and_gradient(kr.GCE(q, from_logits=True), y, z)
+        for a, b in zip(got, expected, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_sparse_regularised_logits_of_zeros_have_a_gradient():
+    loss = kr.SparseRegularized(kr.CE(), from_logits=True)
+    values, gradient = value_and_gradient(loss, np.array([0]), np.zeros((1, 4), "float32"))
+    assert values[0] == pytest.approx(np.log(4) + 4**0.9, rel=1e-6)
+    assert gradient[0, 0] == pytest.approx(-2 * 0.75, rel=1e-5)
+
+
+def test_tempered_normaliser_converges():
+    for t2 in (1.0, 1.5, 4.0, 30.0):
+        z = np.random.default_rng(0).normal(size=(8, 50)).astype("float32") * np.logspace(-2, 3, 8)[:, None]
+        evidence = kr.losses.evidence.Evidence(ops.convert_to_tensor(z.astype("float32")), None)
+        p = np.exp(as_numpy(evidence.tempered(t2, 20).log_probs))
+        np.testing.assert_allclose(p.sum(axis=-1), 1.0, rtol=3e-5)
+
+
+def test_dtype_of_the_result():
+    z, y = np.zeros((2, 3), "float32"), np.array([0, 1])
+    for dtype, expected in ((None, "float32"), ("float16", "float32"), ("bfloat16", "float32"), ("float32", "float32")):
+        for given in ("float32", "float16", "bfloat16"):
+            losses = kr.GCE(from_logits=True, dtype=dtype)(y, ops.cast(z, given))
+            assert keras.backend.standardize_dtype(losses.dtype) == expected
+
+
+@pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
+@pytest.mark.parametrize("activation", [None, "softmax"])
+def test_mixed_precision_training_learns(policy, activation):
+    if BACKEND == "torch" and policy == "mixed_float16":
+        pytest.skip("Keras' loss scaling is not part of what is tested here on PyTorch's CPU half precision")
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 96)
+    x = (np.eye(3)[y] + 0.1 * rng.normal(size=(96, 3))).astype("float32")
+    keras.config.set_dtype_policy(policy)
+    try:
+        model = keras.Sequential(
+            [keras.layers.Dense(16, activation="relu"), keras.layers.Dense(3, activation=activation, dtype="float32")]
+        )
+        model.compile(keras.optimizers.SGD(0.5), loss=kr.ANLCE(from_logits=activation is None))
+        losses = model.fit(x, y, batch_size=32, epochs=6, verbose=0).history["loss"]
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert losses[-1] < 0.7 * losses[0]
+
+
+def test_gradients_agree_between_eager_and_compiled():
+    if BACKEND == "torch":
+        pytest.skip("PyTorch runs eagerly")
+    z, y = np.random.default_rng(0).normal(size=(5, 7)).astype("float32"), np.array([0, 1, 2, 3, 6])
+    for case in CASES:
+        loss = case.make(from_logits=True)
+        eager, compiled = value_and_gradient(loss, y, z), value_and_gradient(loss, y, z, compiled=True)
+        for a, b in zip(eager, compiled, strict=True):
+            np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6, err_msg=case.id)

@@ -1,0 +1,71 @@
+"""Properties that hold for all inputs, searched for counter-examples."""
+
+import hypothesis.extra.numpy as hnp
+import numpy as np
+import pytest
+from harness import as_numpy
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import keras_robust as kr
+
+LOGITS = hnp.arrays("float32", (3, 5), elements=st.floats(-50, 50, width=32))
+QUICK = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+NORMALISED = [kr.NCE, kr.NFL, kr.NMAE, kr.NRCE, kr.NGCE]
+SYMMETRIC = [*NORMALISED, kr.MAE, kr.RCE, kr.NNCE, kr.NNFL, kr.ANLCE, kr.ANLFL, kr.NCEandMAE, kr.NCEandRCE]
+BOUNDED = [*SYMMETRIC, kr.GCE, kr.TCE, kr.JS, kr.SCE, kr.PHuberCE, kr.CE, kr.FL, kr.Poly1]
+
+
+def over_labels(kind, z):
+    loss = kind(from_logits=True)
+    return np.stack([as_numpy(loss.call(np.full(len(z), k), z)) for k in range(z.shape[1])])
+
+
+@pytest.mark.parametrize("kind", NORMALISED)
+@QUICK
+@given(LOGITS)
+def test_normalised_losses_sum_to_one(kind, z):
+    np.testing.assert_allclose(over_labels(kind, z).sum(axis=0), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", SYMMETRIC)
+@QUICK
+@given(LOGITS)
+def test_symmetric_losses_sum_to_a_constant(kind, z):
+    constant = over_labels(kind, np.zeros((1, 5), "float32")).sum()
+    np.testing.assert_allclose(over_labels(kind, z).sum(axis=0), constant, rtol=1e-5)
+
+
+@pytest.mark.parametrize("kind", BOUNDED)
+@QUICK
+@given(LOGITS)
+def test_losses_fall_as_the_labels_logit_rises(kind, z):
+    higher = z.copy()
+    higher[:, 2] += 1.0
+    y = np.full(3, 2)
+    loss = kind(from_logits=True)
+    before, after = as_numpy(loss.call(y, z)), as_numpy(loss.call(y, higher))
+    assert np.all(after <= before + 1e-5 * np.maximum(1.0, before))
+    assert np.all(after >= -1e-6)
+
+
+@pytest.mark.parametrize("kind", BOUNDED)
+@QUICK
+@given(LOGITS, st.permutations(range(5)), st.floats(-1000, 1000, width=32))
+def test_only_differences_of_logits_matter_and_classes_have_no_order(kind, z, order, shift):
+    loss = kind(from_logits=True)
+    y = np.array([0, 1, 4])
+    expected = as_numpy(loss.call(y, z))
+    tolerance = 1e-4 * max(1.0, np.abs(expected).max())
+    np.testing.assert_allclose(as_numpy(loss.call(y, z + np.float32(shift))), expected, atol=tolerance)
+    position = np.argsort(order)
+    np.testing.assert_allclose(as_numpy(loss.call(position[y], z[:, order])), expected, atol=tolerance)
+
+
+@QUICK
+@given(LOGITS, st.floats(0, 3), st.floats(0, 3))
+def test_sums_are_linear(z, a, b):
+    y = np.array([0, 1, 4])
+    both = a * kr.GCE(from_logits=True) + b * kr.NCE(from_logits=True)
+    parts = a * as_numpy(kr.GCE(from_logits=True).call(y, z)) + b * as_numpy(kr.NCE(from_logits=True).call(y, z))
+    np.testing.assert_allclose(as_numpy(both.call(y, z)), parts, rtol=1e-5, atol=1e-6)
