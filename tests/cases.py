@@ -85,7 +85,7 @@ CASES = [
     _case(kr.NNCE, p_min=1e-7),
     _case(kr.NNFL, gamma=0.5, p_min=1e-7),
     _case(kr.ANLCE, alpha=5.0, beta=5.0, p_min=1e-7),
-    _case(kr.ANLCE, alpha=1.0, beta=2.0, p_min=1e-3),
+    _case(kr.ANLCE, alpha=1.0, beta=2.0, p_min=5e-4),
     _case(kr.ANLFL, alpha=5.0, beta=1.0, gamma=0.5, p_min=1e-7),
     _case(kr.NCEandMAE, alpha=1.0, beta=10.0),
     _case(kr.NCEandRCE, alpha=10.0, beta=0.1, A=-9.2103),

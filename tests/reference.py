@@ -1,19 +1,19 @@
-"""The losses in many digits, written from DESIGN.md and the papers in probability space; nothing of the package is used.
+"""The losses in many digits, written from DESIGN.md and the papers; nothing of the package is used.
 
-A loss is a function (logits, label) -> mpf of one sample, its parameters being keywords named as the package names them:
-`REFERENCE` holds them by public class name, `PROBABILITY` holds the elementary ones as functions of one probability, and
-the lower-case functions at the end make wrapped and batch losses of these. `value` and `gradient` evaluate them on numpy
-arrays. The exponents of mpf numbers have no bounds, so the softmax is the textbook one and nothing is clipped.
+A loss is a function (logits, label) -> mpf of one sample; its parameters are keywords named as the package names them.
+`REFERENCE` holds the losses by public class name and `PROBABILITY` the elementary ones as functions of one probability;
+the lower-case functions make wrapped and batch losses of these; `value` and `gradient` evaluate a loss on numpy arrays.
+All is written in probability space with the textbook's softmax and clips nothing: mpf exponents have no bounds.
 """
 
 from functools import partial, wraps
 
 import numpy as np
-from mpmath import mp, mpf
+from mpmath import fp, mp, mpf
 
-mp.dps = 100
+mp.dps = 150
 
-#: Half the distance of central differences: the square is beyond what float64 resolves.
+#: Of central differences; their error is its square.
 STEP = mpf("1e-20")
 
 
@@ -27,7 +27,10 @@ def value(function, logits, ids):
 
 
 def gradient(function, logits, ids, entries=None):
-    """Gradient of each row's loss in its own logits (batch, classes); NaN outside the class ids `entries` (None: all)."""
+    """Gradients of the rows' losses, each in its own logits, as a float64 array (batch, classes).
+
+    `entries` are the class ids to differentiate in (None: all); the others are NaN.
+    """
     slopes = np.full(np.shape(logits), np.nan)
     classes = range(slopes.shape[1]) if entries is None else [int(k) for k in entries]
     for i, (row, label) in enumerate(zip(logits, ids, strict=True)):
@@ -46,8 +49,8 @@ def exact(row):
 
 
 def _precision(row):
-    # 1 - p loses half a digit for each unit of the margin; below 1e-308, float64 cannot tell it from 0.
-    return mp.workdps(100 + int(min(np.ptp(np.asarray(row, "float64")), 300)))
+    # 1 - p loses log10(e) digits for each unit of the margin, until float64 cannot tell it from 0.
+    return mp.workdps(150 + int(min(np.ptp(np.asarray(row, "float64")), 250)))
 
 
 def softmax(z):
@@ -262,26 +265,28 @@ def _log_t(x, t):
 
 
 def _exp_t(x, t):
-    return mp.exp(x) if t == 1 else max(mpf(0), 1 + (1 - t) * x) ** (1 / (1 - t))
+    return mp.exp(x) if t == 1 else max(0, 1 + (1 - t) * x) ** (1 / (1 - t))
 
 
 def _tempered_softmax(z, t):
-    """exp_t(z_k - normaliser); what is sought is the largest probability, which lies in [1/K, 1], and log_t of it."""
+    """exp_t(z_k - normaliser), the normaliser found by way of the largest probability, which lies in [1/K, 1]."""
     if t == 1:
         return softmax(z)
     top = max(z)
+    below_top = [v - top for v in z]
 
-    def probabilities(largest):
-        normaliser = top - _log_t(largest, t)
-        return [_exp_t(v - normaliser, t) for v in z]
+    def probabilities(largest, below_top, t):
+        log_largest = _log_t(largest, t)
+        return [_exp_t(v + log_largest, t) for v in below_top]
 
-    def excess(largest):
-        return mp.fsum(probabilities(largest)) - 1
+    def excess(largest, below_top=below_top, t=t):
+        return sum(probabilities(largest, below_top, t)) - 1
 
-    with mp.workdps(20):
-        rough = mp.findroot(excess, (mpf(0.5) / len(z), mpf(2)), solver="anderson", maxsteps=200)
-    close = (rough, rough * (1 + mpf("1e-15")))
-    return probabilities(mp.findroot(excess, close, solver="secant", verify=False))
+    in_floats = partial(excess, below_top=[float(v) for v in below_top], t=float(t))
+    rough = mpf(fp.findroot(in_floats, (0.5 / len(z), 2.0), solver="anderson", maxsteps=200))
+    with mp.workdps(80):
+        largest = mp.findroot(excess, (rough, rough * (1 + mpf("1e-13"))), solver="secant")
+    return probabilities(largest, below_top, t)
 
 
 def MAEStar(z, y, epsilon):

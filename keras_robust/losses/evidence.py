@@ -224,28 +224,33 @@ class _Tempered(Evidence):
 
     @cached_property
     def log_probs(self):
-        """log p_k = -log(1 + a (x - s_k)) / a with a = t - 1, shifted logits s and the x at which p sums to 1.
+        """log p_k = -u - log(c_k) / a with c_k = 1 - a s_k exp(-a u), a = t - 1, shifted logits s.
 
-        With S = sum p, Newton's steps are taken on S^-a - 1: it is concave and rising in x, so that steps from
-        x = 0 (that is max z) never overshoot, and one step is exact for t = 1, for equal logits and for one large one.
-        The last step carries the derivative dx / dz_k = p_k^t / sum p^t of the implicit function.
+        u = -log p_max lies in [0, log K] and makes the p_k sum to 1; written in it nothing overflows. Newton's steps are
+        taken on S^-a - 1, S = sum p, as a function of exp(a u): it is concave and rising, so that steps from u = 0 never
+        overshoot, and one step is exact for t = 1, for equal logits and for one large one. The last step carries the
+        derivative of the implicit function u(s).
         """
         a, s = self.t - 1.0, self.plain.shifted
         frozen = ops.stop_gradient(s)
 
-        def log_probs(s, x):
-            return -_log1p_over(a, x[..., None] - s)
+        def log_probs(s, u):
+            return -u[..., None] - _log1p_over(a, -s * ops.exp(-a * u)[..., None])
 
-        def step(_, x):
-            log_p = log_probs(frozen, x)
-            total = _logsumexp(log_p)
-            return x + ops.exp(total) * _expm1_over(a, total) / ops.sum(ops.exp(self.t * log_p), axis=-1)
+        def slope(log_p, u):
+            """- dS / du = sum p_k / c_k."""
+            return ops.sum(ops.exp(log_p) / (1.0 - a * frozen * ops.exp(-a * u)[..., None]), axis=-1)
 
-        x = ops.fori_loop(0, self.iterations, step, ops.zeros_like(frozen[..., 0]))
-        x = ops.stop_gradient(x)
-        log_p = log_probs(s, x)
-        weight = ops.stop_gradient(ops.sum(ops.exp(self.t * log_p), axis=-1))
-        return log_probs(s, x + (ops.sum(ops.exp(log_p), axis=-1) - 1.0) / weight)
+        def step(_, u):
+            log_p = log_probs(frozen, u)
+            log_total = _logsumexp(log_p)
+            ratio = ops.exp(log_total) / slope(log_p, u)
+            return u + log_total + _log1p_over(a, (ratio - 1.0) * -_expm1_over(a, -log_total))
+
+        u = ops.stop_gradient(ops.fori_loop(0, self.iterations, step, ops.zeros_like(frozen[..., 0])))
+        log_p = log_probs(s, u)
+        excess = ops.sum(ops.exp(log_p), axis=-1) - 1.0
+        return log_probs(s, u + excess / ops.stop_gradient(slope(log_p, u)))
 
 
 def _logsumexp(x, keepdims=False):
