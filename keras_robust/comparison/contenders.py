@@ -33,7 +33,7 @@ class Contender:
 RECOMMENDED = {
     "ANLCE": Contender("ANLCE(alpha=5, beta=5)", l1=5e-5),
     "ANLFL": Contender("ANLFL(alpha=5, beta=5)", l1=5e-5),
-    "DAL": Contender("DAL(q=1.05, lam=0.1)"),
+    "DAL": Contender("DAL(q=0.8, lam=0.1)"),
     "NCEandAGCE": Contender("NCEandAGCE(alpha=1, beta=4, a=6, q=1.5)"),
     "NCEandAUL": Contender("NCEandAUL(alpha=1, beta=4, a=6.3, q=1.5)"),
     "NCEandAEL": Contender("NCEandAEL(alpha=1, beta=4, a=5)"),

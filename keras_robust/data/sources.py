@@ -30,7 +30,7 @@ class Arrays:
 def digits() -> Arrays:
     """scikit-learn's digits: 1,797 real 8x8 images of handwritten digits, embedded in the package, no network.
 
-    Every fifth image is a test image: 1,437 to train on, 360 to test.
+    Every fifth image is a test image: 1,438 to train on, 359 to test.
     """
     try:
         from sklearn.datasets import load_digits
@@ -56,6 +56,6 @@ def load_arrays(name: str) -> Arrays:
     Example:
 
     >>> keras_robust.data.load_arrays("digits").x_train.shape
-    (1437, 8, 8, 1)
+    (1438, 8, 8, 1)
     """
     return SOURCES[OneOf(tuple(SOURCES)).check("load_arrays", "name", name)]()

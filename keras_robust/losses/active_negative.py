@@ -4,8 +4,8 @@ from keras import ops
 
 from keras_robust.checks import at_least
 from keras_robust.losses.algebra import PROBABILITY, NegativeNormalized, Normalized
-from keras_robust.losses.base import ComposedLoss
 from keras_robust.losses.elementary import CE, FL, WEIGHT
+from keras_robust.losses.kinds import ComposedLoss
 from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 

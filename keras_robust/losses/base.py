@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import warnings
 from collections import Counter
 from typing import TYPE_CHECKING, Any, dataclass_transform
 
@@ -15,7 +14,14 @@ from keras.src.losses.loss import reduce_weighted_values
 from keras_robust import backend
 from keras_robust.checks import refuse
 from keras_robust.labels import Ids, read_labels
-from keras_robust.losses.evidence import SMALLEST, Evidence, Probability
+from keras_robust.losses.evidence import Evidence, Probability
+from keras_robust.losses.inputs import (
+    align_weights,
+    as_predictions,
+    explain_nan,
+    log_of_probabilities,
+    warn_about_predictions,
+)
 from keras_robust.losses.parameters import parameter, parameters_of
 
 
@@ -203,12 +209,12 @@ class RobustLoss(keras.losses.Loss):
         """The reduced loss; see `keras.losses.Loss`. Ids keep their dtype, NaNs under weight 0 stay out."""
         with keras.name_scope(self.name):
             mask = get_keras_mask(y_pred)
-            y_pred = _as_predictions(y_pred)
+            y_pred = as_predictions(y_pred)
             leading = len(y_pred.shape) - 1
             if mask is not None:
                 mask = ops.cast(mask, "bool")
             if sample_weight is not None:
-                sample_weight = _align(ops.convert_to_tensor(sample_weight), leading)
+                sample_weight = align_weights(ops.convert_to_tensor(sample_weight), leading)
             losses, mask = self._losses(y_true, y_pred, mask, sample_weight)
             return reduce_weighted_values(
                 losses, sample_weight=sample_weight, mask=mask, reduction=self.reduction, dtype=losses.dtype
@@ -216,7 +222,7 @@ class RobustLoss(keras.losses.Loss):
 
     def call(self, y_true, y_pred):
         """The loss of each sample, of shape `y_pred.shape[:-1]`; 0 for samples of the class to ignore."""
-        return self._losses(y_true, _as_predictions(y_pred))[0]
+        return self._losses(y_true, as_predictions(y_pred))[0]
 
     def implicit_weight(self, y_true, y_pred) -> Any:
         """The weight that the loss gives each sample, of shape `y_pred.shape[:-1]` and at least 0.
@@ -234,7 +240,7 @@ class RobustLoss(keras.losses.Loss):
                 f"{type(self).__name__} has no implicit sample weight: its gradient in the logits of one sample "
                 "depends on the other samples of the batch."
             )
-        evidence, ignored, _ = self._evidence(y_true, _as_predictions(y_pred))
+        evidence, ignored, _ = self._evidence(y_true, as_predictions(y_pred))
         if self.of_margin and evidence.has_ids:
             weight = ops.abs(self.label_weight(evidence))
         else:
@@ -249,7 +255,8 @@ class RobustLoss(keras.losses.Loss):
         """Evidence of the samples that count, the ignored ones, and which count (None: all)."""
         dtype = self._compute_dtype(y_pred)
         labels = read_labels(y_true, y_pred, self.ignore_class, dtype)
-        self._warn_once(y_pred)
+        if not self._warned:
+            self._warned = warn_about_predictions(self.name, self.from_logits, y_pred)
         valid = None
         if labels.ignored is not None:
             valid = ops.logical_not(labels.ignored)
@@ -273,7 +280,7 @@ class RobustLoss(keras.losses.Loss):
         if valid is not None:
             losses = ops.where(valid, losses, 0.0)
         if backend.is_concrete(losses) and bool(ops.any(ops.isnan(losses))):
-            self._explain(y_true, y_pred, evidence.labels, valid)
+            explain_nan(type(self).__name__, self.from_logits, y_true, y_pred, evidence.labels, valid)
         if ignored is not None:
             kept = ops.logical_not(ignored)
             mask = kept if mask is None else ops.logical_and(mask, kept)
@@ -284,50 +291,6 @@ class RobustLoss(keras.losses.Loss):
         if not self._dtype_is_default:
             given = "float32"
         return "float64" if "float64" in (given, self.dtype) else "float32"
-
-    # Wrong use
-
-    def _explain(self, y_true, y_pred, labels, valid):
-        """Says which wrong input made a loss NaN; a NaN that came in is passed on."""
-        if isinstance(labels, Ids) and bool(ops.any(labels.wrong)):
-            ids = ops.convert_to_numpy(y_true).reshape(ops.shape(labels.wrong))
-            wrong = np.unique(ids[ops.convert_to_numpy(labels.wrong)]).tolist()
-            raise ValueError(
-                f"Class ids must lie in [0, {y_pred.shape[-1]}) for y_pred of shape {tuple(y_pred.shape)}. "
-                f"Received ids outside: {wrong[:10]}. If one of them marks samples to leave out, pass it as "
-                f"`ignore_class` to {type(self).__name__}."
-            )
-        values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))
-        if valid is not None:
-            values = values[ops.convert_to_numpy(valid)]
-        if not self.from_logits and np.any(values < 0):
-            raise ValueError(
-                f"{type(self).__name__}(from_logits=False) reads probabilities, which are at least 0. Received: y_pred "
-                f"with smallest value {np.nanmin(values):g}. For logits pass from_logits=True."
-            )
-
-    def _warn_once(self, y_pred):
-        if self._warned:
-            return
-        dtype = keras.backend.standardize_dtype(y_pred.dtype)
-        if not self.from_logits:
-            if dtype in backend.NARROW_FLOATS:
-                self._warned = True
-                warnings.warn(
-                    f"{self.name} received probabilities in {dtype}, which cannot hold a small probability or its "
-                    "gradient: the slope is capped. Let the model end in logits and pass from_logits=True, or give its "
-                    'last layer dtype="float32".',
-                    stacklevel=4,
-                )
-        elif backend.is_concrete(y_pred):
-            self._warned = True
-            values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))
-            if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1.0, atol=1e-3):
-                warnings.warn(
-                    f"{self.name} was told from_logits=True, but every row of y_pred is non-negative and sums to 1, "
-                    "as probabilities do. For a model that ends in softmax pass from_logits=False.",
-                    stacklevel=4,
-                )
 
     # Configuration
 
@@ -360,94 +323,6 @@ class RobustLoss(keras.losses.Loss):
         own = [f"{name}={getattr(self, name)!r}" for name in parameters_of(type(self))]
         own += [f"{key}={getattr(self, key)!r}" for key in SHARED if key in self._explicit]
         return f"{type(self).__name__}({', '.join(own)})"
-
-
-class Part:
-    """The constraint of an argument that is itself a loss."""
-
-    def check(self, owner, name, value):
-        if isinstance(value, RobustLoss):
-            return value
-        refuse(owner, name, "a loss of keras_robust, such as keras_robust.CE()", value)
-
-
-class ElementaryLoss(RobustLoss):
-    """A function of one log-probability: a subclass names its `formula` and `formula_slope` (see `formulas`)."""
-
-    of_probability = of_margin = decreasing = True
-
-    def value(self, p):
-        return type(self).formula(p.log_p, **self._own_hyperparameters())
-
-    def weight(self, p):
-        return type(self).formula_slope(p.log_p, **self._own_hyperparameters()) * ops.sigmoid(-p.margin)
-
-    def per_sample(self, evidence):
-        return evidence.at_label(self.value)
-
-
-class ComposedLoss(RobustLoss):
-    """A named loss that is one line on the algebra: a subclass gives the line, `formula()`."""
-
-    def formula(self) -> RobustLoss:
-        raise TypeError(f"{type(self).__name__} does not define formula().")
-
-    def _check(self):
-        self._line = self.formula()
-        for flag in ("of_probability", "of_margin", "decreasing", "batch_coupled"):
-            setattr(self, flag, getattr(self._line, flag))
-
-    def value(self, p):
-        return self._line.value(p)
-
-    def weight(self, p):
-        return self._line.weight(p)
-
-    def total(self, evidence):
-        return self._line.total(evidence)
-
-    def per_sample(self, evidence):
-        return self._line.per_sample(evidence)
-
-    def label_weight(self, evidence):
-        return self._line.label_weight(evidence)
-
-
-def log_of_probabilities(y_pred, dtype):
-    """log p in `dtype`, with p floored at the smallest normal float32 and NaN below 0.
-
-    The slope 1 / p is capped at 2^120, and at 2^10 for float16, so that the gradient fits the dtype of `y_pred` with
-    room for the weights of a sum.
-    """
-    cap = 2.0**10 if keras.backend.standardize_dtype(y_pred.dtype) == "float16" else 2.0**120
-    p = ops.cast(y_pred, dtype)
-    value = ops.log(ops.where(p > SMALLEST, p, SMALLEST))
-    steep = p < 1.0 / cap
-    slope_line = ops.where(p > SMALLEST, p, 0.0) * cap
-    capped = ops.stop_gradient(value - slope_line) + slope_line
-    safe = ops.log(ops.where(steep, 1.0, p))
-    return ops.where(p < 0, float("nan"), ops.where(steep, capped, safe))
-
-
-def _as_predictions(y_pred):
-    y_pred = ops.convert_to_tensor(y_pred)
-    dtype = keras.backend.standardize_dtype(y_pred.dtype)
-    if "float" not in dtype:
-        raise ValueError(f"y_pred must hold floats. Received: y_pred of dtype {dtype}.")
-    return y_pred
-
-
-def _align(sample_weight, rank):
-    """Brings weights of shape (batch,), (batch, 1) or (...) to the rank of the losses."""
-    shape = tuple(sample_weight.shape)
-    if len(shape) == rank + 1 and shape[-1] == 1:
-        return ops.squeeze(sample_weight, axis=-1)
-    if len(shape) > rank:
-        raise ValueError(
-            f"sample_weight must have at most {rank} dimensions, as the per-sample loss has. Received: sample_weight "
-            f"of shape {shape}."
-        )
-    return ops.reshape(sample_weight, (*ops.shape(sample_weight), *(1,) * (rank - len(shape))))
 
 
 def snake_case(name: str) -> str:

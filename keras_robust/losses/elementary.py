@@ -2,7 +2,7 @@
 
 from keras_robust.checks import Interval, at_least, greater_than
 from keras_robust.losses import formulas
-from keras_robust.losses.base import ComposedLoss, ElementaryLoss
+from keras_robust.losses.kinds import ComposedLoss, ElementaryLoss
 from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 

@@ -7,8 +7,8 @@
     max_k log p_k    - log sum exp(z - m)
 
 Each is computed on first use and then shared, so a sum of losses pays for it once. `biased`, `tempered` and
-`normalized` return the evidence of changed logits. A loss that is a function of one probability is applied by `at_label` or
-`over_classes` to a `Probability`, which knows its logarithm and its margin.
+`normalized` return the evidence of changed logits. A loss that is a function of one probability is applied by
+`at_label` or `over_classes` to a `Probability`, which knows its logarithm and its margin.
 """
 
 import math
@@ -54,8 +54,8 @@ class Probability:
 
 
 def floor(x, low):
-    """max(x, low) in the dtype of x, which `ops.maximum` with a number does not keep on PyTorch."""
-    return ops.where(x > low, x, low)
+    """max(x, low) in the dtype of x: Keras' PyTorch backend rounds a number to float32 in `maximum` and in `where`."""
+    return ops.where(x > low, x, ops.zeros_like(x) + low)
 
 
 def _value(x):
@@ -226,10 +226,10 @@ class _Tempered(Evidence):
     def log_probs(self):
         """log p_k = -u - log(c_k) / a with c_k = 1 - a s_k exp(-a u), a = t - 1, shifted logits s.
 
-        u = -log p_max lies in [0, log K] and makes the p_k sum to 1; written in it nothing overflows. Newton's steps are
-        taken on S^-a - 1, S = sum p, as a function of exp(a u): it is concave and rising, so that steps from u = 0 never
-        overshoot, and one step is exact for t = 1, for equal logits and for one large one. The last step carries the
-        derivative of the implicit function u(s).
+        u = -log p_max lies in [0, log K] and makes the p_k sum to 1; written in it nothing overflows. Newton's steps
+        are taken on S^-a - 1, S = sum p, as a function of exp(a u): it is concave and rising, so that steps from u = 0
+        never overshoot, and one step is exact for t = 1, for equal logits and for one large one. The last step carries
+        the derivative of the implicit function u(s).
         """
         a, s = self.t - 1.0, self.plain.shifted
         frozen = ops.stop_gradient(s)

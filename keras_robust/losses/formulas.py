@@ -33,7 +33,7 @@ def where(condition, then, otherwise):
 
 def ceiling(x, high):
     """min(x, high) in the dtype of x."""
-    return ops.where(x < high, x, high)
+    return ops.where(x < high, x, ops.zeros_like(x) + high)
 
 
 def away_from_zero(x):

@@ -5,8 +5,9 @@ import math
 from keras import ops
 
 from keras_robust.checks import Distribution, Interval, OneOf, at_least, greater_than, refuse
-from keras_robust.losses.base import Part, RobustLoss
+from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.elementary import CE, GCE, MAE, WEIGHT
+from keras_robust.losses.kinds import Part
 from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 

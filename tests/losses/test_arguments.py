@@ -139,7 +139,7 @@ def test_every_argument_is_documented():
 
 
 def test_a_users_own_loss_is_a_formula_and_its_slope():
-    class Squared(kr.losses.base.ElementaryLoss):
+    class Squared(kr.losses.kinds.ElementaryLoss):
         formula = staticmethod(lambda log_p: log_p * log_p)
         formula_slope = staticmethod(lambda log_p: -2.0 * log_p)
 

@@ -102,4 +102,3 @@ def test_mixed_precision_training_learns(policy, activation):
     finally:
         keras.config.set_dtype_policy("float32")
     assert losses[-1] < 0.8 * losses[0]
-

@@ -1,0 +1,57 @@
+"""The two kinds of losses that most are: elementary ones, and lines of the algebra. And losses as arguments."""
+
+from keras import ops
+
+from keras_robust.checks import refuse
+from keras_robust.losses.base import RobustLoss
+
+
+class Part:
+    """The constraint of an argument that is itself a loss."""
+
+    def check(self, owner, name, value):
+        if isinstance(value, RobustLoss):
+            return value
+        refuse(owner, name, "a loss of keras_robust, such as keras_robust.CE()", value)
+
+
+class ElementaryLoss(RobustLoss):
+    """A function of one log-probability: a subclass names its `formula` and `formula_slope` (see `formulas`)."""
+
+    of_probability = of_margin = decreasing = True
+
+    def value(self, p):
+        return type(self).formula(p.log_p, **self._own_hyperparameters())
+
+    def weight(self, p):
+        return type(self).formula_slope(p.log_p, **self._own_hyperparameters()) * ops.sigmoid(-p.margin)
+
+    def per_sample(self, evidence):
+        return evidence.at_label(self.value)
+
+
+class ComposedLoss(RobustLoss):
+    """A named loss that is one line on the algebra: a subclass gives the line, `formula()`."""
+
+    def formula(self) -> RobustLoss:
+        raise TypeError(f"{type(self).__name__} does not define formula().")
+
+    def _check(self):
+        self._line = self.formula()
+        for flag in ("of_probability", "of_margin", "decreasing", "batch_coupled"):
+            setattr(self, flag, getattr(self._line, flag))
+
+    def value(self, p):
+        return self._line.value(p)
+
+    def weight(self, p):
+        return self._line.weight(p)
+
+    def total(self, evidence):
+        return self._line.total(evidence)
+
+    def per_sample(self, evidence):
+        return self._line.per_sample(evidence)
+
+    def label_weight(self, evidence):
+        return self._line.label_weight(evidence)

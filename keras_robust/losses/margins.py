@@ -1,0 +1,151 @@
+"""Wrappers that move the label's margin.
+
+LogitBias(L, epsilon)    L of z + epsilon at the label
+MarginShift(L, tau)      LogitBias(L, |E margin| - tau)
+MarginScale(L, tau)      L of p* = sigmoid(margin * tau / |E margin|)
+"""
+
+from keras_robust.checks import Interval, greater_than
+from keras_robust.losses.algebra import WrapperOfProbability
+from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.kinds import Part
+from keras_robust.losses.parameters import parameter
+from keras_robust.registration import registered
+from keras_robust.theory.initialization import expected_margin, logit_bias
+
+
+@registered
+class LogitBias(RobustLoss):
+    """A loss of the logits with `epsilon` added at the label: L(z + epsilon t).
+
+    With many classes a bounded loss starts where its gradient vanishes; the bias moves it back to where it learns.
+    Soft labels t get epsilon * t.
+
+    Reference: B (Staats et al. 2023), Eq. 4 for the default.
+
+    Args:
+        loss: any loss.
+        epsilon: the bias, a finite number. None: `max(0, theory.logit_bias(K))`, which needs no tuning.
+
+    Example:
+
+    >>> loss = keras_robust.LogitBias(keras_robust.MAE(), epsilon=1.0, from_logits=True)
+    >>> round(float(loss(np.array([0]), np.array([[0.0, 0.0]]))), 4)
+    0.2689
+    """
+
+    loss: RobustLoss = parameter(within=Part())
+    epsilon: float | None = parameter(default=None, within=Interval(optional=True))
+
+    def _check(self):
+        self.of_margin = self.loss.of_margin
+        self.batch_coupled = self.loss.batch_coupled
+
+    def bias(self, num_classes):
+        """The bias at K classes."""
+        return max(0.0, logit_bias(num_classes)) if self.epsilon is None else self.epsilon
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
+
+    def label_weight(self, evidence):
+        return self.loss.label_weight(evidence.biased(self.bias(evidence.num_classes)))
+
+
+class WrapperOfExpectedMargin(RobustLoss):
+    """What the two corrections of the curriculum view share: tau and the expected margin."""
+
+    loss: RobustLoss = parameter(within=Part())
+    tau: float = parameter(within=greater_than(0.0))
+    expected_margin: float | None = parameter(default=None, within=greater_than(0.0, optional=True))
+
+    def initial_margin(self, num_classes):
+        """|E margin| at K classes."""
+        if self.expected_margin is not None:
+            return self.expected_margin
+        if num_classes == 2:
+            raise ValueError(
+                f"`expected_margin` of {type(self).__name__} must be given for K = 2, where the approximation of the "
+                "expected margin (C, Eq. 4) has the wrong sign. Received: expected_margin=None."
+            )
+        return abs(expected_margin(num_classes))
+
+
+@registered
+class MarginShift(WrapperOfExpectedMargin):
+    """The margin moved so that training starts at -tau: L of p+ = sigmoid(margin + |E margin| - tau).
+
+    The same as `LogitBias(loss, |E margin| - tau)`.
+
+    Reference: C (Ou & Zhang 2023), "MAE shift" and "AGCE shift"; its p+ must read as above.
+
+    Args:
+        loss: any loss.
+        tau: where training starts, above 0.
+        expected_margin: |E margin| at initialisation, above 0. None: `abs(theory.expected_margin(K))`.
+
+    Raises:
+        ValueError: at K = 2 without `expected_margin`.
+
+    Example:
+
+    >>> loss = keras_robust.MarginShift(keras_robust.MAE(), tau=2.0, expected_margin=3.0)
+    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    0.2689
+    """
+
+    def _check(self):
+        self.of_margin = self.loss.of_margin
+        self.batch_coupled = self.loss.batch_coupled
+
+    def _moved(self, evidence):
+        return evidence.biased(self.initial_margin(evidence.num_classes) - self.tau)
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(self._moved(evidence))
+
+    def label_weight(self, evidence):
+        return self.loss.label_weight(self._moved(evidence))
+
+
+@registered
+class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
+    """The margin scaled so that training starts at -tau: L of p* = sigmoid(margin * tau / |E margin|).
+
+    Reference: C (Ou & Zhang 2023), "MAE scale" and "AGCE scale". The gradient weight of this loss is tau / |E margin|
+    times that of `loss` at the scaled margin.
+
+    Args:
+        loss: a function of one probability.
+        tau: where training starts, above 0.
+        expected_margin: |E margin| at initialisation, above 0. None: `abs(theory.expected_margin(K))`.
+
+    Raises:
+        ValueError: if `loss` is not a function of one probability; at K = 2 without `expected_margin`.
+
+    Example:
+
+    >>> loss = keras_robust.MarginScale(keras_robust.MAE(), tau=1.0, expected_margin=2.0)
+    >>> round(float(loss(np.array([0]), np.array([[0.9, 0.1]]))), 4)
+    0.25
+    """
+
+    of_probability = of_margin = True
+
+    def _check(self):
+        super()._check()
+        self.decreasing = self.loss.decreasing
+
+    def factor(self, num_classes):
+        """tau / |E margin|."""
+        return self.tau / self.initial_margin(num_classes)
+
+    def value(self, p):
+        return self.loss.value(p.scaled(self.factor(p.num_classes)))
+
+    def weight(self, p):
+        factor = self.factor(p.num_classes)
+        return factor * self.loss.weight(p.scaled(factor))
+
+    def per_sample(self, evidence):
+        return evidence.at_label(self.value)

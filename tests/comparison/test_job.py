@@ -1,0 +1,104 @@
+"""The comparison job and its command, end to end on a few epochs."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+import keras_robust as kr
+from keras_robust import cli, comparison, data, noise
+
+
+def read_csv(path):
+    return list(csv.DictReader(path.read_text().splitlines()))
+
+
+def test_command_writes_table_picture_and_settings(tmp_path, capsys):
+    out = tmp_path / "run"
+    arguments = ["compare", "--noise", "symmetric:0.6", "--losses", "CE", "ANLCE", "--epochs", "3", "--seeds", "2"]
+    assert cli.main([*arguments, "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for words in ("ANLCE(alpha=5, beta=5)", "of the training labels are wrong", "memorised", "mean ± std of 2 seed(s)"):
+        assert words in printed
+    rows = read_csv(out / "table.csv")
+    assert [row["loss"] for row in rows] == ["CE()", "ANLCE(alpha=5, beta=5)"]
+    curve = read_csv(out / "runs.csv")
+    assert len(curve) == 2 * 2 * 3
+    for row in rows:
+        accuracy = [
+            [float(c["test_accuracy"]) for c in curve if (c["loss"], c["seed"]) == (row["loss"], s)] for s in "01"
+        ]
+        assert float(row["last"]) == pytest.approx(np.mean([run[-1] for run in accuracy]))
+        assert float(row["best"]) == pytest.approx(np.mean([max(run) for run in accuracy]))
+        assert float(row["last_std"]) == pytest.approx(np.std([run[-1] for run in accuracy], ddof=1))
+        assert 0 <= float(row["memorised"]) <= 1
+    settings = json.loads((out / "settings.json").read_text())
+    assert settings["noise"] == "symmetric:0.6"
+    assert settings["losses"][1] == {"text": "ANLCE(alpha=5, beta=5)", "l1": 5e-5}
+    assert abs(settings["realised_rates"][0] - 0.6) < 0.05
+    assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([*arguments, "--epochs", "1", "--seeds", "1", "--losses", "CE", "--out", str(out)])
+    assert "File exists" in capsys.readouterr().err
+
+
+def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised():
+    arrays = data.load_arrays("digits")
+    labels = noise.corrupt(arrays.y_train, noise.symmetric(10, 0.4), seed=0)
+    training = comparison.Training(epochs=6, learning_rate=0.05)
+    run = comparison.train(comparison.contender("GCE"), arrays, labels, training, seed=0)
+    assert run.test_accuracy.shape == (6,)
+    assert run.last == run.test_accuracy[-1]
+    assert run.best == max(run.test_accuracy)
+    assert run.best > 0.8
+    assert run.memorised < 0.3
+    clean = noise.corrupt(arrays.y_train, np.eye(10), seed=0)
+    assert np.isnan(
+        comparison.train(comparison.contender("CE"), arrays, clean, comparison.Training(epochs=1), 0).memorised
+    )
+
+
+def test_cosine_annealing_by_epoch():
+    training = comparison.Training(epochs=10, learning_rate=0.1)
+    assert training.rate_at(0) == pytest.approx(0.1)
+    assert training.rate_at(5) == pytest.approx(0.05)
+    assert training.rate_at(10) == pytest.approx(0.0)
+
+
+def test_wrong_arguments():
+    quiet = Console(quiet=True)
+    with pytest.raises(ValueError, match="`epochs` of compare must be a whole number, at least 1"):
+        comparison.compare(epochs=0, console=quiet)
+    with pytest.raises(ValueError, match="`losses` of compare must be at least one loss, none of them twice"):
+        comparison.compare(losses=["CE", "CE()"], console=quiet)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["compare", "--losses", "XCE"], "Known losses"),
+        (["compare", "--noise", "odd:0.1"], "Noise must be None or one of"),
+        (["compare", "--dataset", "mnist0"], "`name` of load_arrays must be one of"),
+        (["logit-bias", "1"], "`K` of logit_bias must be"),
+    ],
+)
+def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys):
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+
+
+def test_logit_bias_command(capsys):
+    assert cli.main(["logit-bias", "10", "1000"]) == 0
+    assert capsys.readouterr().out == "K = 10: epsilon = 0.5246\nK = 1000: epsilon = 5.3576\n"
+
+
+def test_version(capsys):
+    with pytest.raises(SystemExit, match="0"):
+        cli.main(["--version"])
+    assert capsys.readouterr().out == f"keras-robust {kr.__version__}\n"

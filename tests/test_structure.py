@@ -1,0 +1,104 @@
+"""Promises about the tree: imports point down, importing is light, public names are what the contract lists."""
+
+import ast
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+import keras_robust as kr
+
+PACKAGE = pathlib.Path(kr.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+# The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
+FLOORS = [
+    ["checks", "registration", "backend", "labels"],
+    ["losses.evidence", "losses.parameters", "losses.formulas", "theory.initialization", "noise.transition"],
+    ["noise.corruption", "noise.specification", "data.sources"],
+    ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
+    ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
+    ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],
+    ["theory", "losses", "noise", "data", "models"],
+    ["diagnostics.plots", "diagnostics"],
+    ["comparison.contenders", "comparison.training", "comparison.job", "comparison"],
+    ["cli"],
+]
+ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
+
+
+def module_name(path):
+    parts = list(path.relative_to(PACKAGE).with_suffix("").parts)
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def imported(path, top_level_only=False):
+    """Modules of this package that a file imports."""
+    tree = ast.parse(path.read_text())
+    for node in tree.body if top_level_only else ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            known = [f"{node.module}.{alias.name}" for alias in node.names]
+            for name in known:
+                inside = name.removeprefix("keras_robust.")
+                yield name if inside in ORDER else node.module
+
+
+def test_every_file_has_a_floor():
+    assert {module_name(path) for path in FILES} - {""} == ORDER.keys()
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_imports_point_down(path):
+    here = module_name(path)
+    if not here:
+        return
+    for name in imported(path, top_level_only=True):
+        if name.startswith("keras_robust."):
+            assert ORDER[name.removeprefix("keras_robust.")] < ORDER[here], f"{here} imports {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_name)
+def test_files_answer_one_question(path):
+    assert len(path.read_text().splitlines()) <= 400
+    assert path.stem not in ("utils", "helpers", "misc", "common")
+
+
+def test_importing_is_light():
+    code = """
+import sys, keras
+before = set(sys.modules)
+import keras_robust
+import keras_robust.losses, keras_robust.theory
+for name in ("comparison", "data", "diagnostics", "models", "noise"):
+    getattr(keras_robust, name)
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out == "[]\n"
+
+
+def test_public_names():
+    contract = """
+    CE FL MAE RCE NCE NFL NMAE NRCE NGCE GCE SCE TCE AUL AGCE AEL MSE JS Poly1 PHuberCE BiTempered NNCE NNFL
+    ANLCE ANLFL ANLCEER APL NCEandMAE NCEandRCE NFLandMAE NFLandRCE NGCEandMAE NGCEandRCE NCEandAGCE NCEandAUL NCEandAEL
+    DAL GLS CR PeerLoss SparseRegularized LogitBias MarginScale MarginShift Normalized NegativeNormalized UnitWeight
+    MAEStar GCEStar NFLandMAEStar""".split()
+    for name in contract:
+        assert getattr(kr, name) is getattr(kr.losses, name)
+    assert set(contract) | {"Bootstrap", "RobustLoss", "WeightedSum"} == set(kr.losses.__all__)
+    assert set(kr.__all__) <= set(dir(kr))
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = kr.nonsense
+
+
+def test_missing_extras_say_what_to_install(monkeypatch):
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[data\]'"):
+        kr.data.load_arrays("digits")
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[plots\]'"):
+        kr.diagnostics.plots.accuracy_curves({"CE": [0.1]})
