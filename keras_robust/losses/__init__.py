@@ -27,8 +27,8 @@ from keras_robust.losses.active_passive import (
     NGCEandMAE,
     NGCEandRCE,
 )
-from keras_robust.losses.algebra import NegativeNormalized, Normalized, UnitWeight, WeightedSum
-from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.algebra import NegativeNormalized, Normalized, UnitWeight
+from keras_robust.losses.base import RobustLoss, WeightedSum
 from keras_robust.losses.elementary import AEL, AGCE, AUL, CE, FL, GCE, JS, MAE, RCE, SCE, TCE, PHuberCE, Poly1
 from keras_robust.losses.logit_bias import GCEStar, MAEStar, NFLandMAEStar
 from keras_robust.losses.margins import LogitBias, MarginScale, MarginShift

@@ -4,9 +4,9 @@ from keras import ops
 
 from keras_robust.checks import at_least
 from keras_robust.losses.algebra import PROBABILITY, NegativeNormalized, Normalized
+from keras_robust.losses.declaration import parameter
 from keras_robust.losses.elementary import CE, FL, WEIGHT
 from keras_robust.losses.kinds import ComposedLoss
-from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 
 

@@ -3,9 +3,9 @@
 from keras_robust.checks import at_least, greater_than
 from keras_robust.losses.algebra import Normalized
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.declaration import Part, parameter
 from keras_robust.losses.elementary import AEL, AGCE, AUL, BELOW_ZERO, CE, FL, GCE, MAE, RCE, WEIGHT
-from keras_robust.losses.kinds import ComposedLoss, Part
-from keras_robust.losses.parameters import parameter
+from keras_robust.losses.kinds import ComposedLoss
 from keras_robust.registration import registered
 
 

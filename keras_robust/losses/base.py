@@ -1,19 +1,21 @@
-"""What all losses share: labels, checks, reduction, configuration. A loss itself only says `per_sample(evidence)`."""
+"""What all losses share: labels, masks, weights, reduction, and that they can be weighted and added.
 
-import inspect
-import re
+A loss itself only says `per_sample(evidence)`.
+"""
+
+import numbers
 from collections import Counter
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import Any
 
 import keras
-import numpy as np
 from keras import ops
 from keras.src.backend.common.masking import get_keras_mask
 from keras.src.losses.loss import reduce_weighted_values
 
 from keras_robust import backend
-from keras_robust.checks import refuse
+from keras_robust.checks import Interval, refuse
 from keras_robust.labels import Ids, read_labels
+from keras_robust.losses.declaration import DEFAULTS, DeclaredLoss, Part, snake_case
 from keras_robust.losses.evidence import Evidence, Probability
 from keras_robust.losses.inputs import (
     align_weights,
@@ -22,19 +24,10 @@ from keras_robust.losses.inputs import (
     log_of_probabilities,
     warn_about_predictions,
 )
-from keras_robust.losses.parameters import parameter, parameters_of
+from keras_robust.registration import registered
 
 
-def _shared(*, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", name=None, dtype=None):
-    """The keyword arguments of every loss; documented in `RobustLoss`."""
-
-
-SHARED = inspect.signature(_shared).parameters
-DEFAULTS = {key: argument.default for key, argument in SHARED.items()}
-
-
-@dataclass_transform(field_specifiers=(parameter,))
-class RobustLoss(keras.losses.Loss):
+class RobustLoss(DeclaredLoss):
     """Base class of all losses of this package.
 
     Shared arguments:
@@ -59,64 +52,6 @@ class RobustLoss(keras.losses.Loss):
             (at the first call); for ids outside [0, K) and negative probabilities (eagerly; in a compiled step the
             loss of such a sample is NaN).
     """
-
-    if TYPE_CHECKING:
-        from_logits: bool
-        ignore_class: int | None
-
-    def __init_subclass__(cls, **kwargs):
-        super().__init_subclass__(**kwargs)
-        if "__init__" in vars(cls):
-            return
-        own = [p.signature() for p in parameters_of(cls).values()]
-        signature = inspect.Signature(own + list(SHARED.values()))
-
-        def __init__(self, *args, **kwargs):  # noqa: N807
-            self._make(signature, args, kwargs)
-
-        __init__.__signature__ = signature.replace(
-            parameters=[inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *signature.parameters.values()]
-        )
-        cls.__init__ = __init__
-        cls.__signature__ = signature
-
-    # Constructor
-
-    def _make(self, signature, args, kwargs):
-        kind = type(self).__name__
-        try:
-            bound = signature.bind(*args, **kwargs)
-        except TypeError as error:
-            raise TypeError(f"{kind}: {error}. Its arguments are {signature}.") from None
-        self._explicit = {key for key in SHARED if key in bound.arguments}
-        bound.apply_defaults()
-        for name, declared in parameters_of(type(self)).items():
-            self.__dict__[name] = declared.within.check(kind, name, bound.arguments[name])
-        self._configure(**{key: bound.arguments[key] for key in SHARED})
-        self._check()
-
-    def _configure(self, from_logits, ignore_class, reduction, name, dtype):
-        super().__init__(name=name or snake_case(type(self).__name__), reduction=reduction, dtype=dtype)
-        if not isinstance(from_logits, bool):
-            refuse(type(self).__name__, "from_logits", "True or False", from_logits)
-        if ignore_class is not None and (
-            isinstance(ignore_class, bool) or not isinstance(ignore_class, int | np.integer)
-        ):
-            refuse(type(self).__name__, "ignore_class", "a class id (an integer) or None", ignore_class)
-        self.from_logits = from_logits
-        self.ignore_class = None if ignore_class is None else int(ignore_class)
-        self._dtype_is_default = dtype is None
-        self._warned = False
-        for part in self.parts.values():
-            for key in sorted(part._explicit - {"name"}):
-                if getattr(part, key) != getattr(self, key):
-                    raise ValueError(
-                        f"`{key}` of {type(part).__name__} is set to {getattr(part, key)!r} inside "
-                        f"{type(self).__name__}, which has {key}={getattr(self, key)!r}. Set it on the outer loss."
-                    )
-
-    def _check(self):
-        """Rules between arguments; each loss adds its own."""
 
     # What a loss defines
 
@@ -152,49 +87,12 @@ class RobustLoss(keras.losses.Loss):
         """- d loss / d margin at the label, with its sign, for losses with `of_margin`."""
         return self.weight(evidence.label)
 
-    # Composition
-
-    @property
-    def parts(self) -> dict[str, "RobustLoss"]:
-        """The losses that this one was given, by the names of its arguments."""
-        return {
-            name: getattr(self, name)
-            for name in parameters_of(type(self))
-            if isinstance(getattr(self, name), RobustLoss)
-        }
-
-    def _own_hyperparameters(self) -> dict[str, Any]:
-        return {
-            name: getattr(self, name)
-            for name, declared in parameters_of(type(self)).items()
-            if declared.is_hyperparameter
-        }
-
-    @property
-    def hyperparameters(self) -> dict[str, float]:
-        """All numbers that shape the loss, those of its parts included.
-
-        A name that occurs once stands alone ("q"); one that several parts share is dotted ("active.gamma").
-        """
-        leaves = list(self._walk())
-        count = Counter(path[-1] for path, _ in leaves)
-        return {path[-1] if count[path[-1]] == 1 else ".".join(path): value for path, value in leaves}
-
-    def _walk(self):
-        for name, value in self._own_hyperparameters().items():
-            yield (name,), value
-        for key, part in self.parts.items():
-            for path, value in part._walk():
-                yield (key, *path), value
+    # Sums
 
     def __add__(self, other):
-        from keras_robust.losses.algebra import add
-
         return add(self, other)
 
     def __mul__(self, weight):
-        from keras_robust.losses.algebra import scale
-
         return scale(self, weight)
 
     def __radd__(self, other):
@@ -292,40 +190,128 @@ class RobustLoss(keras.losses.Loss):
             given = "float32"
         return "float64" if "float64" in (given, self.dtype) else "float32"
 
-    # Configuration
+
+def scale(loss, weight):
+    """`weight * loss`; the weights of a sum are multiplied."""
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+        return NotImplemented
+    weight = Interval().check("a weighted loss", "weight", weight)
+    if isinstance(loss, WeightedSum):
+        return WeightedSum(loss.losses, [weight * w for w in loss.weights], **loss.explicit_keywords())
+    return WeightedSum([loss], [weight])
+
+
+def add(first, second):
+    """`first + second`; sums within sums are flattened, so that evidence is shared by all terms."""
+    if isinstance(second, numbers.Real) and second == 0:
+        return first
+    if not isinstance(second, RobustLoss):
+        return NotImplemented
+    terms = [
+        (loss, weight)
+        for side in (first, second)
+        for loss, weight in (
+            zip(side.losses, side.weights, strict=True) if isinstance(side, WeightedSum) else [(side, 1.0)]
+        )
+    ]
+    keywords = {}
+    for side in (first, second):
+        if isinstance(side, WeightedSum):
+            keywords |= side.explicit_keywords()
+    return WeightedSum(*zip(*terms, strict=True), **keywords)
+
+
+@registered
+class WeightedSum(RobustLoss):
+    """sum_i w_i L_i, the loss that `a * L1 + b * L2` makes.
+
+    It has no keywords of its own: it takes those that its parts set, which must agree.
+
+    Args:
+        losses: the parts.
+        weights: a finite number for each.
+
+    Raises:
+        ValueError: if two parts set a shared keyword differently.
+
+    Example:
+
+    >>> loss = 2.0 * keras_robust.CE() + keras_robust.MAE()
+    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    1.8863
+    """
+
+    def __init__(self, losses, weights, **keywords):
+        losses, weights = tuple(losses), tuple(weights)
+        if not losses or len(losses) != len(weights):
+            refuse("WeightedSum", "weights", f"one number for each of the {len(losses)} losses", weights)
+        self.losses = tuple(Part().check("WeightedSum", "losses", loss) for loss in losses)
+        self.weights = tuple(Interval().check("WeightedSum", "weights", weight) for weight in weights)
+        for key in DEFAULTS.keys() - {"name"}:
+            for loss in self.losses:
+                if key in loss._explicit:
+                    value = getattr(loss, key)
+                    if keywords.setdefault(key, value) != value:
+                        raise ValueError(
+                            f"The parts of a sum must agree. Received: {key}={keywords[key]!r} and {key}={value!r} "
+                            f"(in {type(loss).__name__})."
+                        )
+        self._explicit = set(keywords)
+        self._configure(**{key: keywords.get(key, default) for key, default in DEFAULTS.items()})
+        self.of_probability = all(loss.of_probability for loss in self.losses)
+        self.of_margin = all(loss.of_margin for loss in self.losses)
+        self.batch_coupled = any(loss.batch_coupled for loss in self.losses)
+        self.decreasing = all(loss.decreasing for loss in self.losses) and min(self.weights) >= 0 < max(self.weights)
+
+    def explicit_keywords(self):
+        return {key: getattr(self, key) for key in self._explicit - {"name"}}
+
+    @property
+    def parts(self):
+        kinds = [snake_case(type(loss).__name__) for loss in self.losses]
+        seen, parts = Counter(), {}
+        for kind, loss in zip(kinds, self.losses, strict=True):
+            parts[kind if seen[kind] == 0 else f"{kind}_{seen[kind]}"] = loss
+            seen[kind] += 1
+        return parts
+
+    def _walk(self):
+        for (key, part), weight in zip(self.parts.items(), self.weights, strict=True):
+            yield (key, "weight"), weight
+            for path, value in part._walk():
+                yield (key, *path), value
+
+    def _sum(self, method, *args):
+        terms = [weight * getattr(loss, method)(*args) for loss, weight in zip(self.losses, self.weights, strict=True)]
+        return sum(terms[1:], start=terms[0])
+
+    def value(self, p):
+        return self._sum("value", p)
+
+    def weight(self, p):
+        return self._sum("weight", p)
+
+    def total(self, evidence):
+        return self._sum("total", evidence)
+
+    def per_sample(self, evidence):
+        return self._sum("per_sample", evidence)
+
+    def label_weight(self, evidence):
+        return self._sum("label_weight", evidence)
 
     def get_config(self):
-        config = {}
-        for name in parameters_of(type(self)):
-            value = getattr(self, name)
-            config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, RobustLoss) else value
-        dtype = None if self._dtype_is_default else self.dtype
-        return config | {
-            "from_logits": self.from_logits,
-            "ignore_class": self.ignore_class,
-            "reduction": self.reduction,
-            "name": self.name,
-            "dtype": dtype,
-        }
+        config = super().get_config()
+        config["losses"] = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
+        config["weights"] = list(self.weights)
+        return config
 
     @classmethod
     def from_config(cls, config):
-        """The loss that `get_config` described. A keyword that holds its default counts as not set."""
-        config = {
-            name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
-            for name, value in config.items()
-        }
-        loss = cls(**config)
-        loss._explicit = {key for key in loss._explicit if config[key] != DEFAULTS[key]}
-        return loss
+        config = dict(config)
+        losses = [keras.saving.deserialize_keras_object(loss) for loss in config.pop("losses")]
+        weights = config.pop("weights")
+        return cls(losses, weights, **{key: value for key, value in config.items() if value != DEFAULTS[key]})
 
     def __repr__(self):
-        own = [f"{name}={getattr(self, name)!r}" for name in parameters_of(type(self))]
-        own += [f"{key}={getattr(self, key)!r}" for key in SHARED if key in self._explicit]
-        return f"{type(self).__name__}({', '.join(own)})"
-
-
-def snake_case(name: str) -> str:
-    """`NFLandMAEStar` -> `nfl_and_mae_star`."""
-    words = re.sub(r"(?<=[A-Z])and(?=[A-Z])", "_and_", name)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", words).lower()
+        return " + ".join(f"{weight:g} * {loss!r}" for loss, weight in zip(self.losses, self.weights, strict=True))

@@ -2,8 +2,8 @@
 
 from keras_robust.checks import Interval, at_least, greater_than
 from keras_robust.losses import formulas
+from keras_robust.losses.declaration import parameter
 from keras_robust.losses.kinds import ComposedLoss, ElementaryLoss
-from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 
 WEIGHT = at_least(0.0)

@@ -50,16 +50,15 @@ def align_weights(sample_weight, rank):
 
 def explain_nan(kind, from_logits, y_true, y_pred, labels, valid):
     """Says which wrong input made a loss NaN, as a ValueError; a NaN that came in is passed on."""
-    if isinstance(labels, Ids) and bool(ops.any(labels.wrong)):
-        ids = ops.convert_to_numpy(y_true).reshape(ops.shape(labels.wrong))
-        wrong = np.unique(ids[ops.convert_to_numpy(labels.wrong)]).tolist()
+    counts = ops.convert_to_numpy(ops.ones_like(y_pred[..., 0], dtype="bool") if valid is None else valid)
+    misplaced = counts & ops.convert_to_numpy(labels.wrong) if isinstance(labels, Ids) else counts & False
+    if misplaced.any():
+        wrong = np.unique(ops.convert_to_numpy(y_true).reshape(misplaced.shape)[misplaced]).tolist()
         raise ValueError(
             f"Class ids must lie in [0, {y_pred.shape[-1]}) for y_pred of shape {tuple(y_pred.shape)}. Received ids "
             f"outside: {wrong[:10]}. If one of them marks samples to leave out, pass it as `ignore_class` to {kind}."
         )
-    values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))
-    if valid is not None:
-        values = values[ops.convert_to_numpy(valid)]
+    values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))[counts]
     if not from_logits and np.any(values < 0):
         raise ValueError(
             f"{kind}(from_logits=False) reads probabilities, which are at least 0. Received: y_pred with smallest "

@@ -1,18 +1,8 @@
-"""The two kinds of losses that most are: elementary ones, and lines of the algebra. And losses as arguments."""
+"""The two kinds of losses that most are: elementary ones, and lines of the algebra."""
 
 from keras import ops
 
-from keras_robust.checks import refuse
 from keras_robust.losses.base import RobustLoss
-
-
-class Part:
-    """The constraint of an argument that is itself a loss."""
-
-    def check(self, owner, name, value):
-        if isinstance(value, RobustLoss):
-            return value
-        refuse(owner, name, "a loss of keras_robust, such as keras_robust.CE()", value)
 
 
 class ElementaryLoss(RobustLoss):

@@ -2,10 +2,10 @@
 
 from keras_robust.checks import Interval, at_least
 from keras_robust.losses.active_passive import NFL
+from keras_robust.losses.declaration import parameter
 from keras_robust.losses.elementary import GCE, MAE, WEIGHT
 from keras_robust.losses.kinds import ComposedLoss
 from keras_robust.losses.margins import LogitBias
-from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 
 BIAS = Interval(optional=True)

@@ -8,8 +8,7 @@ MarginScale(L, tau)      L of p* = sigmoid(margin * tau / |E margin|)
 from keras_robust.checks import Interval, greater_than
 from keras_robust.losses.algebra import WrapperOfProbability
 from keras_robust.losses.base import RobustLoss
-from keras_robust.losses.kinds import Part
-from keras_robust.losses.parameters import parameter
+from keras_robust.losses.declaration import Part, parameter
 from keras_robust.registration import registered
 from keras_robust.theory.initialization import expected_margin, logit_bias
 

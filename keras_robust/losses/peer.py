@@ -5,10 +5,9 @@ from keras import ops
 from keras_robust import backend
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.declaration import Part, parameter
 from keras_robust.losses.elementary import WEIGHT
 from keras_robust.losses.evidence import Evidence
-from keras_robust.losses.kinds import Part
-from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 
 

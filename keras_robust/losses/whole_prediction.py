@@ -6,9 +6,8 @@ from keras import ops
 
 from keras_robust.checks import Distribution, Interval, OneOf, at_least, greater_than, refuse
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.declaration import Part, parameter
 from keras_robust.losses.elementary import CE, GCE, MAE, WEIGHT
-from keras_robust.losses.kinds import Part
-from keras_robust.losses.parameters import parameter
 from keras_robust.registration import registered
 
 HARD_OR_SOFT = OneOf(("hard", "soft"))

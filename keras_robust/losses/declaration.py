@@ -1,0 +1,218 @@
+"""Arguments of losses as data: a class lists them, the base class builds its constructor from the list.
+
+    class GCE(ElementaryLoss):
+        q: float = parameter(default=0.7, within=at_least(0.0))
+
+gives `GCE(q=0.7, *, from_logits=False, ...)` with a checked, serialised, read-only attribute `q`.
+"""
+
+import functools
+import inspect
+import re
+from collections import Counter
+from typing import Any, dataclass_transform
+
+import keras
+import numpy as np
+
+from keras_robust.checks import Interval, refuse
+
+REQUIRED = inspect.Parameter.empty
+
+
+class Parameter:
+    """A read-only attribute of a loss, checked by `within` when the loss is made."""
+
+    def __init__(self, default, within, fixed=False, kw_only=False):
+        self.default = default
+        self.within = within
+        self.fixed = fixed
+        self.kind = inspect.Parameter.KEYWORD_ONLY if kw_only else inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, loss, owner=None):
+        return self if loss is None else loss.__dict__[self.name]
+
+    def __set__(self, loss, value):
+        kind = type(loss).__name__
+        raise AttributeError(
+            f"`{self.name}` of {kind} is fixed when the loss is made, because a compiled training step would not see "
+            f"it change. Make a new loss: {kind}({self.name}={value!r}, ...)."
+        )
+
+    @property
+    def is_hyperparameter(self) -> bool:
+        """Whether this is a number that weighs or shapes the loss, not a choice, a part or a count of steps."""
+        return isinstance(self.within, Interval) and not self.fixed
+
+    def signature(self) -> inspect.Parameter:
+        return inspect.Parameter(self.name, self.kind, default=self.default)
+
+
+def parameter(*, default: Any = REQUIRED, within: Any, fixed: bool = False, kw_only: bool = False) -> Any:
+    """Declares an argument of a loss.
+
+    Args:
+        default: its default; without one the argument is required.
+        within: its constraint, see `checks`.
+        fixed: marks a number that is no hyper-parameter, such as a count of iterations.
+        kw_only: whether it can only be given by name.
+    """
+    return Parameter(default, within, fixed, kw_only)
+
+
+@functools.cache
+def parameters_of(cls) -> dict[str, Parameter]:
+    """The declared parameters of a class, base classes first."""
+    found = {}
+    for base in reversed(cls.__mro__):
+        found.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
+    return found
+
+
+def _shared(*, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", name=None, dtype=None):
+    """The keyword arguments of every loss; documented in `base.RobustLoss`."""
+
+
+SHARED = inspect.signature(_shared).parameters
+DEFAULTS = {key: argument.default for key, argument in SHARED.items()}
+
+
+@dataclass_transform(field_specifiers=(parameter,))
+class DeclaredLoss(keras.losses.Loss):
+    """A Keras loss whose constructor, configuration and hyper-parameters follow from its declared parameters."""
+
+    from_logits: bool
+    ignore_class: int | None
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        if "__init__" in vars(cls):
+            return
+        own = [p.signature() for p in parameters_of(cls).values()]
+        signature = inspect.Signature(own + list(SHARED.values()))
+
+        def __init__(self, *args, **kwargs):  # noqa: N807
+            self._make(signature, args, kwargs)
+
+        __init__.__signature__ = signature.replace(
+            parameters=[inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY), *signature.parameters.values()]
+        )
+        cls.__init__ = __init__
+        cls.__signature__ = signature
+
+    def _make(self, signature, args, kwargs):
+        kind = type(self).__name__
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{kind}: {error}. Its arguments are {signature}.") from None
+        self._explicit = {key for key in SHARED if key in bound.arguments}
+        bound.apply_defaults()
+        for name, declared in parameters_of(type(self)).items():
+            self.__dict__[name] = declared.within.check(kind, name, bound.arguments[name])
+        self._configure(**{key: bound.arguments[key] for key in SHARED})
+        self._check()
+
+    def _configure(self, from_logits, ignore_class, reduction, name, dtype):
+        super().__init__(name=name or snake_case(type(self).__name__), reduction=reduction, dtype=dtype)
+        if not isinstance(from_logits, bool):
+            refuse(type(self).__name__, "from_logits", "True or False", from_logits)
+        if ignore_class is not None and (
+            isinstance(ignore_class, bool) or not isinstance(ignore_class, int | np.integer)
+        ):
+            refuse(type(self).__name__, "ignore_class", "a class id (an integer) or None", ignore_class)
+        self.from_logits = from_logits
+        self.ignore_class = None if ignore_class is None else int(ignore_class)
+        self._dtype_is_default = dtype is None
+        self._warned = False
+        for part in self.parts.values():
+            for key in sorted(part._explicit - {"name"}):
+                if getattr(part, key) != getattr(self, key):
+                    raise ValueError(
+                        f"`{key}` of {type(part).__name__} is set to {getattr(part, key)!r} inside "
+                        f"{type(self).__name__}, which has {key}={getattr(self, key)!r}. Set it on the outer loss."
+                    )
+
+    def _check(self):
+        """Rules between arguments; each loss adds its own."""
+
+    @property
+    def parts(self) -> dict[str, "DeclaredLoss"]:
+        """The losses that this one was given, by the names of its arguments."""
+        return {
+            name: getattr(self, name)
+            for name in parameters_of(type(self))
+            if isinstance(getattr(self, name), DeclaredLoss)
+        }
+
+    def _own_hyperparameters(self) -> dict[str, Any]:
+        return {
+            name: getattr(self, name)
+            for name, declared in parameters_of(type(self)).items()
+            if declared.is_hyperparameter
+        }
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """All numbers that shape the loss, those of its parts included.
+
+        A name that occurs once stands alone ("q"); one that several parts share is dotted ("active.gamma").
+        """
+        leaves = list(self._walk())
+        count = Counter(path[-1] for path, _ in leaves)
+        return {path[-1] if count[path[-1]] == 1 else ".".join(path): value for path, value in leaves}
+
+    def _walk(self):
+        for name, value in self._own_hyperparameters().items():
+            yield (name,), value
+        for key, part in self.parts.items():
+            for path, value in part._walk():
+                yield (key, *path), value
+
+    def get_config(self):
+        config = {}
+        for name in parameters_of(type(self)):
+            value = getattr(self, name)
+            config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, DeclaredLoss) else value
+        dtype = None if self._dtype_is_default else self.dtype
+        return config | {
+            "from_logits": self.from_logits,
+            "ignore_class": self.ignore_class,
+            "reduction": self.reduction,
+            "name": self.name,
+            "dtype": dtype,
+        }
+
+    @classmethod
+    def from_config(cls, config):
+        """The loss that `get_config` described. A keyword that holds its default counts as not set."""
+        config = {
+            name: keras.saving.deserialize_keras_object(value) if isinstance(value, dict) else value
+            for name, value in config.items()
+        }
+        loss = cls(**config)
+        loss._explicit = {key for key in loss._explicit if config[key] != DEFAULTS[key]}
+        return loss
+
+    def __repr__(self):
+        own = [f"{name}={getattr(self, name)!r}" for name in parameters_of(type(self))]
+        own += [f"{key}={getattr(self, key)!r}" for key in SHARED if key in self._explicit]
+        return f"{type(self).__name__}({', '.join(own)})"
+
+
+class Part:
+    """The constraint of an argument that is itself a loss."""
+
+    def check(self, owner, name, value):
+        if isinstance(value, DeclaredLoss):
+            return value
+        refuse(owner, name, "a loss of keras_robust, such as keras_robust.CE()", value)
+
+
+def snake_case(name: str) -> str:
+    """`NFLandMAEStar` -> `nfl_and_mae_star`."""
+    words = re.sub(r"(?<=[A-Z])and(?=[A-Z])", "_and_", name)
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", words).lower()
