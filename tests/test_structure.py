@@ -23,7 +23,7 @@ FLOORS = [
     ["theory", "losses", "noise", "data", "models"],
     ["diagnostics.plots", "diagnostics"],
     ["comparison.contenders", "comparison.training", "comparison.job", "comparison"],
-    ["cli"],
+    ["cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

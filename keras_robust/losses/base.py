@@ -108,11 +108,10 @@ class RobustLoss(DeclaredLoss):
         with keras.name_scope(self.name):
             mask = get_keras_mask(y_pred)
             y_pred = as_predictions(y_pred)
-            leading = len(y_pred.shape) - 1
             if mask is not None:
                 mask = ops.cast(mask, "bool")
             if sample_weight is not None:
-                sample_weight = align_weights(ops.convert_to_tensor(sample_weight), leading)
+                sample_weight = align_weights(sample_weight, tuple(y_pred.shape[:-1]))
             losses, mask = self._losses(y_true, y_pred, mask, sample_weight)
             return reduce_weighted_values(
                 losses, sample_weight=sample_weight, mask=mask, reduction=self.reduction, dtype=losses.dtype

@@ -35,17 +35,21 @@ def as_predictions(y_pred):
     return y_pred
 
 
-def align_weights(sample_weight, rank):
-    """Brings weights of shape (batch,), (batch, 1) or (...) to the rank of the losses."""
-    shape = tuple(sample_weight.shape)
+def align_weights(sample_weight, losses_shape):
+    """Brings weights of shape (), (batch,), (batch, 1) or (...) to the rank of the losses."""
+    sample_weight = ops.convert_to_tensor(sample_weight)
+    shape, rank = tuple(sample_weight.shape), len(losses_shape)
     if len(shape) == rank + 1 and shape[-1] == 1:
-        return ops.squeeze(sample_weight, axis=-1)
-    if len(shape) > rank:
+        sample_weight = ops.squeeze(sample_weight, axis=-1)
+    elif len(shape) < rank:
+        sample_weight = ops.reshape(sample_weight, (*ops.shape(sample_weight), *(1,) * (rank - len(shape))))
+    sizes = zip(sample_weight.shape, losses_shape, strict=False)
+    if len(sample_weight.shape) != rank or any(a != b for a, b in sizes if None not in (a, b) and a != 1):
         raise ValueError(
-            f"sample_weight must have at most {rank} dimensions, as the per-sample loss has. Received: sample_weight "
-            f"of shape {shape}."
+            f"sample_weight must fit the per-sample loss of shape {losses_shape}: that shape, its first dimensions, or "
+            f"1 in their place. Received: sample_weight of shape {shape}."
         )
-    return ops.reshape(sample_weight, (*ops.shape(sample_weight), *(1,) * (rank - len(shape))))
+    return sample_weight
 
 
 def explain_nan(kind, from_logits, y_true, y_pred, labels, valid):

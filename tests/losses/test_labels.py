@@ -149,9 +149,16 @@ class TestWrongUse:
             assert np.all(np.isfinite(values))
             assert np.all(np.isfinite(gradient))
 
-    def test_sample_weights_of_too_many_dimensions(self):
-        with pytest.raises(ValueError, match=r"sample_weight must have at most 1 .*\(4, 3\)"):
-            kr.CE(from_logits=True)(Y, Z, sample_weight=np.ones((4, 3)))
+    @pytest.mark.parametrize("shape", [(4, 3), (3,), (4, 1, 1), (3, 1)])
+    def test_sample_weights_that_do_not_fit(self, shape):
+        with pytest.raises(ValueError, match=r"sample_weight must fit .*\(4,\).*Received: sample_weight of shape"):
+            kr.CE(from_logits=True)(Y, Z, sample_weight=np.ones(shape))
+
+    @pytest.mark.parametrize("weight", [2.0, [2.0], np.full((1, 1), 2.0)])
+    def test_one_weight_for_all(self, weight):
+        assert float(kr.CE(from_logits=True)(Y, Z, sample_weight=weight)) == pytest.approx(
+            2 * float(kr.CE(from_logits=True)(Y, Z)), rel=1e-6
+        )
 
     def test_a_nan_that_came_in_goes_out(self):
         z = Z.copy()
