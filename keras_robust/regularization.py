@@ -56,7 +56,7 @@ def regularize(model: keras.Model, l1: float = 0.0, l2: float = 0.0) -> keras.Mo
 
     >>> model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, kernel_initializer="ones")])
     >>> model = keras_robust.regularize(model, l1=0.5)
-    >>> float(sum(model.losses))
+    >>> float(keras.ops.convert_to_numpy(sum(model.losses)))
     3.0
     """
     penalty = WeightPenalty(l1, l2)

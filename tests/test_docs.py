@@ -12,7 +12,11 @@ import pytest
 
 import keras_robust
 
-MODULES = [module.name for module in pkgutil.walk_packages(keras_robust.__path__, "keras_robust.")]
+MODULES = [
+    module.name
+    for module in pkgutil.walk_packages(keras_robust.__path__, "keras_robust.")
+    if not module.name.endswith("__main__")
+]
 ROOT = pathlib.Path(__file__).parents[1]
 
 

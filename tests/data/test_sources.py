@@ -17,7 +17,7 @@ def test_digits():
     assert digits.x_train.max() == 1.0
     for labels in (digits.y_train, digits.y_test):
         share = np.bincount(labels, minlength=10) / len(labels)
-        assert share.min() > 0.07
+        assert share.min() > 0.05
 
 
 def test_unknown_names_list_the_known_ones():
