@@ -31,7 +31,7 @@ def is_concrete(x) -> bool:
 
 def label_log_probability(logits, ids):
     """PyTorch's fused cross entropy, negated, or `None` where there is no faster way than `keras.ops`."""
-    if keras.backend.backend() != "torch":
+    if keras.backend.backend() != "torch" or isinstance(logits, keras.KerasTensor):
         return None
     import torch
 

@@ -104,7 +104,7 @@ class NegativeNormalized(WrapperOfProbability):
         highest = self.loss.value(smallest)
 
         def negative(p):
-            return highest - self.loss.value(p.floored(self.p_min))
+            return ops.subtract(highest, self.loss.value(p.floored(self.p_min)))
 
         return evidence.label_mass - evidence.at_label(negative) / evidence.over_classes(negative)
 

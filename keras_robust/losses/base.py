@@ -10,7 +10,6 @@ from typing import Any
 import keras
 from keras import ops
 from keras.src.backend.common.masking import get_keras_mask
-from keras.src.losses.loss import reduce_weighted_values
 
 from keras_robust import backend
 from keras_robust.checks import Interval, refuse
@@ -22,6 +21,7 @@ from keras_robust.losses.inputs import (
     as_predictions,
     explain_nan,
     log_of_probabilities,
+    reduce_losses,
     warn_about_predictions,
 )
 from keras_robust.registration import registered
@@ -113,9 +113,7 @@ class RobustLoss(DeclaredLoss):
             if sample_weight is not None:
                 sample_weight = align_weights(sample_weight, tuple(y_pred.shape[:-1]))
             losses, mask = self._losses(y_true, y_pred, mask, sample_weight)
-            return reduce_weighted_values(
-                losses, sample_weight=sample_weight, mask=mask, reduction=self.reduction, dtype=losses.dtype
-            )
+            return reduce_losses(losses, sample_weight, mask, self.reduction)
 
     def call(self, y_true, y_pred):
         """The loss of each sample, of shape `y_pred.shape[:-1]`; 0 for samples of the class to ignore."""

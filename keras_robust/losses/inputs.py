@@ -1,10 +1,11 @@
-"""What comes into a loss besides labels: predictions and sample weights, and what is said about wrong ones."""
+"""What comes into a loss besides labels, predictions and sample weights, and what is said about wrong ones."""
 
 import warnings
 
 import keras
 import numpy as np
 from keras import ops
+from keras.src.losses.loss import scale_loss_for_distribution
 
 from keras_robust import backend
 from keras_robust.labels import Ids
@@ -50,6 +51,30 @@ def align_weights(sample_weight, losses_shape):
             f"1 in their place. Received: sample_weight of shape {shape}."
         )
     return sample_weight
+
+
+def reduce_losses(losses, sample_weight, mask, reduction):
+    """Reduces per-sample losses as Keras does, in their own dtype: Keras' PyTorch backend would take means in float32.
+
+    A mask takes its samples out of the mean; a weight of 0 does not, except in "mean_with_sample_weight".
+    """
+    mean = reduction in ("mean", "sum_over_batch_size")
+    weights = None if sample_weight is None else ops.cast(sample_weight, losses.dtype)
+    if mask is not None:
+        mask = ops.cast(mask, losses.dtype)
+        weights = mask if weights is None else weights * mask
+    if weights is not None:
+        losses = losses * weights
+    if reduction in (None, "none") or len(losses.shape) == 0:
+        return losses
+    total = ops.sum(losses)
+    if reduction == "sum":
+        return total
+    if mean or weights is None:
+        count = ops.sum(ops.ones_like(losses) if mask is None else mask)
+    else:
+        count = ops.sum(weights)
+    return scale_loss_for_distribution(total / ops.where(count == 0, ops.ones_like(count), count))
 
 
 def explain_nan(kind, from_logits, y_true, y_pred, labels, valid):

@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from harness import as_numpy, value_and_gradient
+from harness import as_numpy, value_and_gradient, wide_floats
 from keras import ops
 
 import keras_robust as kr
@@ -74,6 +74,28 @@ def test_tempered_normaliser_converges():
         evidence = kr.losses.evidence.Evidence(ops.convert_to_tensor(z.astype("float32")), None)
         p = np.exp(as_numpy(evidence.tempered(t2, 20).log_probs))
         np.testing.assert_allclose(p.sum(axis=-1), 1.0, rtol=3e-5)
+
+
+def test_float64_all_the_way():
+    z, y = np.random.default_rng(0).normal(size=(6, 3)), np.array([0, 1, 2, 0, 1, 2])
+    p = np.exp(z) / np.exp(z).sum(axis=-1, keepdims=True)
+    expected = (1 - p[np.arange(6), y] ** 0.3) / 0.3
+    w = np.array([1.0, 0.0, 2.0, 0.3, 1.0, 1.0])
+    with wide_floats():
+        for keywords in ({"dtype": "float64"}, {}):
+            for reduction, value in (
+                ("sum_over_batch_size", np.mean(w * expected)),
+                ("mean_with_sample_weight", np.average(expected, weights=w)),
+                ("sum", np.sum(w * expected)),
+            ):
+                loss = kr.GCE(0.3, from_logits=True, reduction=reduction, **keywords)
+                assert float(loss(y, z, sample_weight=w)) == pytest.approx(value, rel=1e-12)
+
+
+def test_symbolic_tensors():
+    y, z = keras.KerasTensor((None,), dtype="int32"), keras.KerasTensor((None, 3))
+    assert kr.ANLCE(from_logits=True)(y, z).shape == ()
+    assert kr.MAEStar(1.0, reduction=None)(y, z).shape == (None,)
 
 
 def test_dtype_of_the_result():
