@@ -89,10 +89,10 @@ class RobustLoss(DeclaredLoss):
 
     # Sums
 
-    def __add__(self, other):
+    def __add__(self, other: "RobustLoss") -> "WeightedSum":
         return add(self, other)
 
-    def __mul__(self, weight):
+    def __mul__(self, weight: float) -> "WeightedSum":
         return scale(self, weight)
 
     def __radd__(self, other):

@@ -10,7 +10,7 @@ import functools
 import inspect
 import re
 from collections import Counter
-from typing import Any, dataclass_transform
+from typing import TYPE_CHECKING, Any, dataclass_transform
 
 import keras
 import numpy as np
@@ -84,8 +84,13 @@ DEFAULTS = {key: argument.default for key, argument in SHARED.items()}
 class DeclaredLoss(keras.losses.Loss):
     """A Keras loss whose constructor, configuration and hyper-parameters follow from its declared parameters."""
 
-    from_logits: bool
-    ignore_class: int | None
+    if TYPE_CHECKING:
+        # What `_shared` says, for tools that read the constructor from the fields.
+        from_logits: bool = parameter(default=False, within=None, kw_only=True)
+        ignore_class: int | None = parameter(default=None, within=None, kw_only=True)
+        reduction: str | None = parameter(default="sum_over_batch_size", within=None, kw_only=True)
+        name: str | None = parameter(default=None, within=None, kw_only=True)
+        dtype: Any = parameter(default=None, within=None, kw_only=True)
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
