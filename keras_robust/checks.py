@@ -9,6 +9,7 @@ import numbers
 from dataclasses import dataclass
 from typing import Any
 
+import keras
 import numpy as np
 
 
@@ -48,6 +49,8 @@ class Interval:
     def check(self, owner, name, value):
         if value is None and self.optional:
             return None
+        if isinstance(value, keras.Variable):  # checked whenever it is assigned
+            return value
         if isinstance(value, np.ndarray) and value.ndim == 0:
             value = value.item()
         whole = isinstance(value, numbers.Integral) or (isinstance(value, numbers.Real) and float(value).is_integer())

@@ -14,13 +14,14 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels"],
+    ["checks", "registration", "backend", "labels", "schedules"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization", "noise.transition"],
     ["noise.corruption", "noise.specification", "data.sources"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],
     ["theory", "losses", "noise", "data", "models"],
+    ["callbacks.carrier", "callbacks.moving", "callbacks"],
     ["diagnostics.plots", "diagnostics"],
     ["comparison.contenders", "comparison.training", "comparison.job", "comparison"],
     ["cli", "__main__"],
@@ -71,7 +72,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("comparison", "data", "diagnostics", "models", "noise"):
+for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise"):
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

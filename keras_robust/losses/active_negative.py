@@ -4,7 +4,7 @@ from keras import ops
 
 from keras_robust.checks import at_least
 from keras_robust.losses.algebra import PROBABILITY, NegativeNormalized, Normalized
-from keras_robust.losses.declaration import parameter
+from keras_robust.losses.declaration import current, parameter
 from keras_robust.losses.elementary import CE, FL, WEIGHT
 from keras_robust.losses.kinds import ComposedLoss
 from keras_robust.registration import registered
@@ -154,4 +154,4 @@ class ANLCEER(ComposedLoss):
         present = mean > 0
         negative_entropy = ops.sum(ops.where(present, mean * ops.log(ops.where(present, mean, 1.0)), 0.0))
         shortfall = ops.log(ops.cast(evidence.num_classes, mean.dtype)) + negative_entropy
-        return super().per_sample(evidence) + self.lam * shortfall * evidence.label_mass
+        return super().per_sample(evidence) + current(self.lam) * shortfall * evidence.label_mass

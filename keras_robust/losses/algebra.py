@@ -13,7 +13,7 @@ from keras import ops
 
 from keras_robust.checks import Interval, refuse
 from keras_robust.losses.base import RobustLoss
-from keras_robust.losses.declaration import Part, parameter
+from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.evidence import Probability
 from keras_robust.registration import registered
 
@@ -96,15 +96,15 @@ class NegativeNormalized(WrapperOfProbability):
             )
 
     def per_sample(self, evidence):
-        if self.p_min * evidence.num_classes >= 1.0:
-            refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", self.p_min)
-        smallest = Probability(
-            evidence.num_classes, ops.convert_to_tensor(math.log(self.p_min), evidence.log_probs.dtype)
-        )
+        p_min = current(self.p_min)
+        if isinstance(p_min, float) and p_min * evidence.num_classes >= 1.0:
+            refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
+        log_p_min = math.log(p_min) if isinstance(p_min, float) else ops.log(p_min)
+        smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log_p_min, evidence.log_probs.dtype))
         highest = self.loss.value(smallest)
 
         def negative(p):
-            return ops.subtract(highest, self.loss.value(p.floored(self.p_min)))
+            return ops.subtract(highest, self.loss.value(p.floored(p_min)))
 
         return evidence.label_mass - evidence.at_label(negative) / evidence.over_classes(negative)
 

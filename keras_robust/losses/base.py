@@ -14,7 +14,7 @@ from keras.src.backend.common.masking import get_keras_mask
 from keras_robust import backend
 from keras_robust.checks import Interval, refuse
 from keras_robust.labels import Ids, read_labels
-from keras_robust.losses.declaration import DEFAULTS, DeclaredLoss, Part, snake_case
+from keras_robust.losses.declaration import DEFAULTS, DeclaredLoss, Moving, Part, as_number, current, snake_case
 from keras_robust.losses.evidence import Evidence, Probability
 from keras_robust.losses.inputs import (
     align_weights,
@@ -190,10 +190,10 @@ class RobustLoss(DeclaredLoss):
 
 def scale(loss, weight):
     """`weight * loss`; the weights of a sum are multiplied."""
-    if isinstance(weight, bool) or not isinstance(weight, numbers.Real):
+    if isinstance(weight, bool) or not isinstance(weight, numbers.Real | Moving):
         return NotImplemented
     weight = Interval().check("a weighted loss", "weight", weight)
-    if isinstance(loss, WeightedSum):
+    if isinstance(loss, WeightedSum) and not isinstance(weight, Moving):
         return WeightedSum(loss.losses, [weight * w for w in loss.weights], **loss.explicit_keywords())
     return WeightedSum([loss], [weight])
 
@@ -255,10 +255,14 @@ class WeightedSum(RobustLoss):
                         )
         self._explicit = set(keywords)
         self._configure(**{key: keywords.get(key, default) for key, default in DEFAULTS.items()})
+        self._check()
+
+    def _check(self):
         self.of_probability = all(loss.of_probability for loss in self.losses)
         self.of_margin = all(loss.of_margin for loss in self.losses)
         self.batch_coupled = any(loss.batch_coupled for loss in self.losses)
-        self.decreasing = all(loss.decreasing for loss in self.losses) and min(self.weights) >= 0 < max(self.weights)
+        weights = [as_number(weight) for weight in self.weights]
+        self.decreasing = all(loss.decreasing for loss in self.losses) and min(weights) >= 0 < max(weights)
 
     def explicit_keywords(self):
         return {key: getattr(self, key) for key in self._explicit - {"name"}}
@@ -273,13 +277,25 @@ class WeightedSum(RobustLoss):
         return parts
 
     def _walk(self):
-        for (key, part), weight in zip(self.parts.items(), self.weights, strict=True):
-            yield (key, "weight"), weight
-            for path, value in part._walk():
-                yield (key, *path), value
+        for index, (key, part) in enumerate(self.parts.items()):
+            yield (key, "weight"), (self, index)
+            for path, slot in part._walk():
+                yield (key, *path), slot
+
+    def _read(self, key):
+        return self.weights[key]
+
+    def _write(self, key, value):
+        self.weights = (*self.weights[:key], value, *self.weights[key + 1 :])
+
+    def _constraint(self, key):
+        return Interval()
 
     def _sum(self, method, *args):
-        terms = [weight * getattr(loss, method)(*args) for loss, weight in zip(self.losses, self.weights, strict=True)]
+        terms = [
+            current(weight) * getattr(loss, method)(*args)
+            for loss, weight in zip(self.losses, self.weights, strict=True)
+        ]
         return sum(terms[1:], start=terms[0])
 
     def value(self, p):
@@ -300,7 +316,7 @@ class WeightedSum(RobustLoss):
     def get_config(self):
         config = super().get_config()
         config["losses"] = [keras.saving.serialize_keras_object(loss) for loss in self.losses]
-        config["weights"] = list(self.weights)
+        config["weights"] = [as_number(weight) for weight in self.weights]
         return config
 
     @classmethod
@@ -311,4 +327,4 @@ class WeightedSum(RobustLoss):
         return cls(losses, weights, **{key: value for key, value in config.items() if value != DEFAULTS[key]})
 
     def __repr__(self):
-        return " + ".join(f"{weight:g} * {loss!r}" for loss, weight in zip(self.losses, self.weights, strict=True))
+        return " + ".join(f"{weight!r} * {loss!r}" for loss, weight in zip(self.losses, self.weights, strict=True))

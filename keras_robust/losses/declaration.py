@@ -6,6 +6,7 @@
 gives `GCE(q=0.7, *, from_logits=False, ...)` with a checked, serialised, read-only attribute `q`.
 """
 
+import dataclasses
 import functools
 import inspect
 import re
@@ -14,10 +15,32 @@ from typing import TYPE_CHECKING, Any, dataclass_transform
 
 import keras
 import numpy as np
+from keras import ops
 
 from keras_robust.checks import Interval, refuse
 
 REQUIRED = inspect.Parameter.empty
+
+
+class Moving(keras.Variable):
+    """A hyper-parameter that a callback moves during training; it weighs losses as a number does."""
+
+    def __mul__(self, other):
+        return NotImplemented if isinstance(other, DeclaredLoss) else super().__mul__(other)
+
+    def __repr__(self):
+        # Without the value, which cannot be read while TensorFlow traces a step and asks for this.
+        return "moving"
+
+
+def current(value):
+    """A hyper-parameter for use in a formula: a number, or the tensor of one that moves."""
+    return ops.convert_to_tensor(value) if isinstance(value, Moving) else value
+
+
+def as_number(value):
+    """A hyper-parameter for people and files."""
+    return float(ops.convert_to_numpy(value.value)) if isinstance(value, Moving) else value
 
 
 class Parameter:
@@ -38,8 +61,9 @@ class Parameter:
     def __set__(self, loss, value):
         kind = type(loss).__name__
         raise AttributeError(
-            f"`{self.name}` of {kind} is fixed when the loss is made, because a compiled training step would not see "
-            f"it change. Make a new loss: {kind}({self.name}={value!r}, ...)."
+            f"`{self.name}` of {kind} cannot be assigned, because a compiled training step would not see it change. "
+            "Move it with a callback, keras_robust.callbacks.HyperparameterSchedule, or make a new loss: "
+            f"{kind}({self.name}={value!r}, ...)."
         )
 
     @property
@@ -162,25 +186,73 @@ class DeclaredLoss(keras.losses.Loss):
 
     @property
     def hyperparameters(self) -> dict[str, float]:
-        """All numbers that shape the loss, those of its parts included.
+        """All numbers that shape the loss, those of its parts included, as they are now.
 
         A name that occurs once stands alone ("q"); one that several parts share is dotted ("active.gamma").
         """
+        return {name: as_number(owner._read(key)) for name, (owner, key) in self._slots().items()}
+
+    def _slots(self):
         leaves = list(self._walk())
         count = Counter(path[-1] for path, _ in leaves)
-        return {path[-1] if count[path[-1]] == 1 else ".".join(path): value for path, value in leaves}
+        return {path[-1] if count[path[-1]] == 1 else ".".join(path): slot for path, slot in leaves}
 
     def _walk(self):
-        for name, value in self._own_hyperparameters().items():
-            yield (name,), value
+        """Path and slot (the owner of a hyper-parameter, and its key there) of each hyper-parameter."""
+        for name in self._own_hyperparameters():
+            yield (name,), (self, name)
         for key, part in self.parts.items():
-            for path, value in part._walk():
-                yield (key, *path), value
+            for path, slot in part._walk():
+                yield (key, *path), slot
+
+    def _read(self, key):
+        return self.__dict__[key]
+
+    def _write(self, key, value):
+        self.__dict__[key] = value
+
+    def _constraint(self, key):
+        return parameters_of(type(self))[key].within
+
+    def move(self, name: str, value: float) -> Moving:
+        """Turns the hyper-parameter `name` into a variable that starts at `value`, and returns it.
+
+        For callbacks: they attach the variable to the model, else a compiled step on JAX would not see it move.
+
+        Raises:
+            ValueError: for a name that is not one of `hyperparameters`.
+        """
+        slots = self._slots()
+        if name not in slots:
+            raise ValueError(
+                f"{type(self).__name__} has no hyper-parameter {name!r}. It has: {', '.join(slots) or 'none'}."
+            )
+        owner, key = slots[name]
+        if not isinstance(owner._read(key), Moving):
+            dtype = "float64" if self.dtype == "float64" else "float32"
+            variable = Moving(self.check_hyperparameter(name, value), dtype=dtype, trainable=False, name=f"{key}")
+            owner._write(key, variable)
+            self._refresh()
+        return owner._read(key)
+
+    def check_hyperparameter(self, name, value):
+        """`value` if the hyper-parameter `name` may have it, else a ValueError."""
+        owner, key = self._slots()[name]
+        rule = owner._constraint(key)
+        # A whole number may move through fractions: it is rounded where it is used.
+        rule = dataclasses.replace(rule, integer=False, optional=False)
+        return rule.check(type(owner).__name__, name, value)
+
+    def _refresh(self):
+        """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""
+        for part in self.parts.values():
+            part._refresh()
+        self._check()
 
     def get_config(self):
         config = {}
         for name in parameters_of(type(self)):
-            value = getattr(self, name)
+            value = as_number(getattr(self, name))
             config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, DeclaredLoss) else value
         dtype = None if self._dtype_is_default else self.dtype
         return config | {

@@ -2,7 +2,7 @@
 
 from keras_robust.checks import Interval, at_least, greater_than
 from keras_robust.losses import formulas
-from keras_robust.losses.declaration import parameter
+from keras_robust.losses.declaration import current, parameter
 from keras_robust.losses.kinds import ComposedLoss, ElementaryLoss
 from keras_robust.registration import registered
 
@@ -72,7 +72,7 @@ class MAE(ElementaryLoss):
 
 
 @registered
-class RCE(ComposedLoss):
+class RCE(ElementaryLoss):
     """Reverse cross entropy, -A (1 - p): cross entropy with prediction and label exchanged, log 0 set to A.
 
     Reference: Wang et al. 2019; N (Ma et al. 2020) prints A = -4. Released code clamps the one-hot label at 1e-4, which
@@ -88,9 +88,10 @@ class RCE(ComposedLoss):
     """
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
+    formula, formula_slope = staticmethod(formulas.rce), staticmethod(formulas.rce_slope)
 
-    def formula(self):
-        return -self.A * MAE()
+    def total(self, evidence):
+        return -current(self.A) * float(evidence.num_classes - 1)
 
 
 @registered
@@ -147,7 +148,8 @@ class TCE(ElementaryLoss):
     Reference: Feng et al. 2020.
 
     Args:
-        t: number of terms, a whole number of at least 1; 1 is `MAE`, many terms come close to `CE`.
+        t: number of terms, a whole number of at least 1; 1 is `MAE`, many terms come close to `CE`. A schedule may move
+            it between 1 and this number; it is rounded.
 
     Example:
 
@@ -157,6 +159,13 @@ class TCE(ElementaryLoss):
 
     t: int = parameter(default=2, within=at_least(1, integer=True))
     formula, formula_slope = staticmethod(formulas.tce), staticmethod(formulas.tce_slope)
+
+    def _check(self):
+        if isinstance(self.t, int):
+            self.t_max = self.t
+
+    def arguments(self):
+        return super().arguments() | {"t_max": self.t_max}
 
 
 @registered

@@ -46,10 +46,11 @@ class Probability:
 
     def floored(self, smallest) -> "Probability":
         """max(p, smallest)."""
+        log = math.log if isinstance(smallest, float) else ops.log
         return Probability(
             self.num_classes,
-            lambda: floor(self.log_p, math.log(smallest)),
-            lambda: floor(self.margin, math.log(smallest / (1.0 - smallest))),
+            lambda: floor(self.log_p, log(smallest)),
+            lambda: floor(self.margin, log(smallest / (1.0 - smallest))),
         )
 
 

@@ -71,6 +71,14 @@ def _focal_base(log_p):
     return floor(one_minus_exp(log_p), SMALLEST)
 
 
+def rce(log_p, A):
+    return -A * mae(log_p)
+
+
+def rce_slope(log_p, A):
+    return -A * mae_slope(log_p)
+
+
 def gce(log_p, q):
     return where(q <= SMALLEST, lambda: -log_p, lambda: one_minus_exp(q * log_p) / away_from_zero(q))
 
@@ -79,18 +87,23 @@ def gce_slope(log_p, q):
     return ops.exp(q * log_p)
 
 
-def tce(log_p, t):
+def tce(log_p, t, t_max):
+    """Horner's scheme; a term above a t that moves is switched off."""
     u, total = one_minus_exp(log_p), 0.0
-    for i in range(t, 0, -1):
-        total = u * (total + 1.0 / i)
+    for i in range(t_max, 0, -1):
+        total = u * (total + _switch(i - 0.5 <= t) / i)
     return total
 
 
-def tce_slope(log_p, t):
+def tce_slope(log_p, t, t_max):
     u, total = one_minus_exp(log_p), 0.0
-    for _ in range(t):
-        total = u * total + 1.0
+    for i in range(t_max, 0, -1):
+        total = u * total + _switch(i - 0.5 <= t)
     return ops.exp(log_p) * total
+
+
+def _switch(condition):
+    return 1.0 if condition is True else 0.0 if condition is False else ops.cast(condition, "float32")
 
 
 def aul(log_p, a, q):

@@ -3,6 +3,7 @@
 from keras import ops
 
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.declaration import current
 
 
 class ElementaryLoss(RobustLoss):
@@ -10,11 +11,15 @@ class ElementaryLoss(RobustLoss):
 
     of_probability = of_margin = decreasing = True
 
+    def arguments(self) -> dict:
+        """What the formula takes besides log p."""
+        return {name: current(value) for name, value in self._own_hyperparameters().items()}
+
     def value(self, p):
-        return type(self).formula(p.log_p, **self._own_hyperparameters())
+        return type(self).formula(p.log_p, **self.arguments())
 
     def weight(self, p):
-        return type(self).formula_slope(p.log_p, **self._own_hyperparameters()) * ops.sigmoid(-p.margin)
+        return type(self).formula_slope(p.log_p, **self.arguments()) * ops.sigmoid(-p.margin)
 
     def per_sample(self, evidence):
         return evidence.at_label(self.value)

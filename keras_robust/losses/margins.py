@@ -8,7 +8,7 @@ MarginScale(L, tau)      L of p* = sigmoid(margin * tau / |E margin|)
 from keras_robust.checks import Interval, greater_than
 from keras_robust.losses.algebra import WrapperOfProbability
 from keras_robust.losses.base import RobustLoss
-from keras_robust.losses.declaration import Part, parameter
+from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.registration import registered
 from keras_robust.theory.initialization import expected_margin, logit_bias
 
@@ -42,7 +42,7 @@ class LogitBias(RobustLoss):
 
     def bias(self, num_classes):
         """The bias at K classes."""
-        return max(0.0, logit_bias(num_classes)) if self.epsilon is None else self.epsilon
+        return max(0.0, logit_bias(num_classes)) if self.epsilon is None else current(self.epsilon)
 
     def per_sample(self, evidence):
         return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
@@ -61,7 +61,7 @@ class WrapperOfExpectedMargin(RobustLoss):
     def initial_margin(self, num_classes):
         """|E margin| at K classes."""
         if self.expected_margin is not None:
-            return self.expected_margin
+            return current(self.expected_margin)
         if num_classes == 2:
             raise ValueError(
                 f"`expected_margin` of {type(self).__name__} must be given for K = 2, where the approximation of the "
@@ -98,7 +98,7 @@ class MarginShift(WrapperOfExpectedMargin):
         self.batch_coupled = self.loss.batch_coupled
 
     def _moved(self, evidence):
-        return evidence.biased(self.initial_margin(evidence.num_classes) - self.tau)
+        return evidence.biased(self.initial_margin(evidence.num_classes) - current(self.tau))
 
     def per_sample(self, evidence):
         return self.loss.per_sample(self._moved(evidence))
@@ -137,7 +137,7 @@ class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
 
     def factor(self, num_classes):
         """tau / |E margin|."""
-        return self.tau / self.initial_margin(num_classes)
+        return current(self.tau) / self.initial_margin(num_classes)
 
     def value(self, p):
         return self.loss.value(p.scaled(self.factor(p.num_classes)))

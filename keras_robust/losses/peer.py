@@ -5,7 +5,7 @@ from keras import ops
 from keras_robust import backend
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses.base import RobustLoss
-from keras_robust.losses.declaration import Part, parameter
+from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.elementary import WEIGHT
 from keras_robust.losses.evidence import Evidence
 from keras_robust.registration import registered
@@ -54,7 +54,7 @@ class PeerLoss(RobustLoss):
             labels = Targets(ops.take(targets, second, axis=0), None)
         valid = None if evidence.valid is None else ops.reshape(evidence.valid, (-1,))
         peer = self.loss.per_sample(Evidence(ops.take(logits, first, axis=0), labels, valid))
-        losses = own - self.alpha * peer
+        losses = own - current(self.alpha) * peer
         if count is not None:
             losses = ops.where(count < 3, float("nan"), losses)
         return ops.reshape(losses, ops.shape(evidence.logits)[:-1])

@@ -5,9 +5,11 @@ import math
 from keras import ops
 
 from keras_robust.checks import Distribution, Interval, OneOf, at_least, greater_than, refuse
+from keras_robust.losses import formulas
 from keras_robust.losses.base import RobustLoss
-from keras_robust.losses.declaration import Part, parameter
+from keras_robust.losses.declaration import Moving, Part, current, parameter
 from keras_robust.losses.elementary import CE, GCE, MAE, WEIGHT
+from keras_robust.losses.formulas import away_from_zero, where
 from keras_robust.registration import registered
 
 HARD_OR_SOFT = OneOf(("hard", "soft"))
@@ -34,7 +36,7 @@ class MSE(RobustLoss):
 
     def per_sample(self, evidence):
         squares = evidence.over_classes(lambda p: ops.exp(2.0 * p.log_p))
-        return MAE().per_sample(evidence) + self.alpha * squares * evidence.label_mass
+        return MAE().per_sample(evidence) + current(self.alpha) * squares * evidence.label_mass
 
 
 @registered
@@ -89,18 +91,21 @@ class DAL(RobustLoss):
     bootstrap: str = parameter(default="hard", within=HARD_OR_SOFT)
 
     def _check(self):
-        if self.lam > 0 and self.q == 0:
+        moving = isinstance(self.q, Moving) or isinstance(self.lam, Moving)
+        if not moving and self.lam > 0 and self.q == 0:
             raise ValueError(
                 "`q` of DAL must be greater than 0 where lam is, because its weight is lam / (q log K). "
                 f"Received: q={self.q!r}, lam={self.lam!r}."
             )
-        self.of_margin = self.lam == 0
+        self.of_margin = not moving and self.lam == 0
 
     def per_sample(self, evidence):
         fit = GCE(self.q).per_sample(evidence)
-        if self.lam == 0:
+        if self.of_margin:
             return fit
-        weight = self.lam / (self.q * math.log(evidence.num_classes))
+        q, lam = current(self.q), current(self.lam)
+        # lam = 0 is exactly GCE(q), at q = 0 too.
+        weight = where(lam <= 0, lambda: 0.0, lambda: lam / (away_from_zero(q) * math.log(evidence.num_classes)))
         return fit + weight * Bootstrap(self.bootstrap).per_sample(evidence)
 
     def label_weight(self, evidence):
@@ -127,8 +132,9 @@ class GLS(RobustLoss):
     alpha: float = parameter(within=Interval(high=1.0))
 
     def per_sample(self, evidence):
-        smooth = evidence.sum_log_probs * (self.alpha / evidence.num_classes) * evidence.label_mass
-        return (1.0 - self.alpha) * CE().per_sample(evidence) - smooth
+        alpha = current(self.alpha)
+        smooth = evidence.sum_log_probs * (alpha / evidence.num_classes) * evidence.label_mass
+        return (1.0 - alpha) * CE().per_sample(evidence) - smooth
 
 
 @registered
@@ -164,7 +170,7 @@ class CR(RobustLoss):
         else:
             prior = ops.convert_to_tensor(self.prior, dtype=evidence.log_probs.dtype)
             expected = ops.sum(prior * evidence.log_probs, axis=-1)
-        return CE().per_sample(evidence) + self.beta * expected * evidence.label_mass
+        return CE().per_sample(evidence) + current(self.beta) * expected * evidence.label_mass
 
 
 @registered
@@ -203,9 +209,9 @@ class SparseRegularized(RobustLoss):
             refuse("SparseRegularized", "from_logits", "True, because it normalises the logits", self.from_logits)
 
     def per_sample(self, evidence):
-        sharp = evidence.normalized(self.tau)
-        sparsity = sharp.over_classes(lambda p: ops.exp(self.p * p.log_p))
-        return self.loss.per_sample(sharp) + self.lam * sparsity * sharp.label_mass
+        sharp = evidence.normalized(current(self.tau))
+        sparsity = sharp.over_classes(lambda p: ops.exp(current(self.p) * p.log_p))
+        return self.loss.per_sample(sharp) + current(self.lam) * sparsity * sharp.label_mass
 
 
 @registered
@@ -236,8 +242,9 @@ class BiTempered(RobustLoss):
     iterations: int = parameter(default=20, within=at_least(1, integer=True), fixed=True)
 
     def per_sample(self, evidence):
-        tempered = evidence.tempered(self.t2, self.iterations)
-        power = 2.0 - self.t1
+        t1 = current(self.t1)
+        tempered = evidence.tempered(current(self.t2), self.iterations)
+        power = 2.0 - t1
         excess = tempered.over_classes(lambda p: ops.exp(power * p.log_p)) - 1.0
-        fit = GCE(1.0 - self.t1).per_sample(tempered)
+        fit = tempered.at_label(lambda p: formulas.gce(p.log_p, 1.0 - t1))
         return fit + excess / power * tempered.label_mass

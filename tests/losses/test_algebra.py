@@ -248,7 +248,9 @@ class TestHyperparameters:
 
     def test_assignment_that_could_not_take_effect_raises(self):
         loss = kr.GCE()
-        with pytest.raises(AttributeError, match=r"`q` of GCE is fixed when the loss is made.*GCE\(q=0.9, ...\)"):
+        with pytest.raises(
+            AttributeError, match=r"`q` of GCE cannot be assigned.*HyperparameterSchedule.*GCE\(q=0.9, ...\)"
+        ):
             loss.q = 0.9
         assert loss.q == 0.7
 

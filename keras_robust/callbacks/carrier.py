@@ -1,0 +1,43 @@
+"""How a compiled training step sees a hyper-parameter move, on every backend.
+
+On JAX a variable that only the loss holds is a constant of the compiled step. The variables of the model's metrics are
+not: so the model gets one metric that reports nothing and whose variables are the hyper-parameters. It adds nothing to
+`model.weights`, to saved files or to an exported graph.
+"""
+
+import keras
+
+
+class Carrier(keras.metrics.Metric):
+    """A metric without a result that carries variables into the compiled step."""
+
+    def __init__(self):
+        super().__init__(name="robust_hyperparameters")
+        self.carried = []
+
+    @property
+    def variables(self):
+        return self.carried
+
+    def update_state(self, *args, **kwargs):
+        pass
+
+    def reset_state(self):
+        pass
+
+    def result(self):
+        return {}
+
+
+def attach(model: keras.Model, variables) -> None:
+    """Adds variables to the model's one carrier, and has the step compiled again if it grew."""
+    carrier = getattr(model, "_robust_hyperparameters", None)
+    if carrier is None:
+        carrier = Carrier()
+        model._tracker.unlock()
+        model._robust_hyperparameters = carrier
+        model._tracker.lock()
+    new = [v for v in variables if not any(v is known for known in carrier.carried)]
+    if new:
+        carrier.carried = [*carrier.carried, *new]
+        model.train_function = model.test_function = None
