@@ -2,6 +2,7 @@
 
 import keras
 from keras import ops
+from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 WIDE_FLOATS = ("float32", "float64")
 NARROW_FLOATS = ("bfloat16", "float16")
@@ -27,6 +28,14 @@ def is_concrete(x) -> bool:
 
             return isinstance(x, torch.Tensor) and x.device.type == "cpu" and not torch.compiler.is_compiling()
     return True
+
+
+def is_rehearsal() -> bool:
+    """Whether Keras only asks for shapes now, with values that may make no sense.
+
+    Before training under a TensorFlow strategy it hands the mean of the replicas' batches to the loss, ids included.
+    """
+    return in_symbolic_scope()
 
 
 def label_log_probability(logits, ids):

@@ -12,6 +12,8 @@ from typing import Any
 import keras
 from keras import ops
 
+from keras_robust import backend
+
 
 @dataclass(frozen=True)
 class Ids:
@@ -52,7 +54,7 @@ def read_labels(y_true, y_pred, ignore_class, dtype) -> Ids | Targets:
     elif len(shape) != len(expected) - 1:
         _refuse_shape(shape, expected)
     _check_fit(tuple(y_true.shape), shape, expected)
-    if "float" in keras.backend.standardize_dtype(y_true.dtype):
+    if "float" in keras.backend.standardize_dtype(y_true.dtype) and not backend.is_rehearsal():
         raise ValueError(
             "Class ids must be integers. "
             f"Received: y_true of dtype {keras.backend.standardize_dtype(y_true.dtype)} and shape {shape} for y_pred "

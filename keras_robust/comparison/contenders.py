@@ -4,6 +4,7 @@ import ast
 from dataclasses import dataclass
 
 import keras_robust.losses
+from keras_robust.callbacks import DALSchedule
 from keras_robust.losses import RobustLoss
 
 LOSSES = {
@@ -20,20 +21,31 @@ class Contender:
     Attributes:
         text: how it is written, for example "ANLCE(alpha=5, beta=5)".
         l1: factor of the L1 penalty that goes with it.
+        scheduled: whether it moves during training as its paper has it: `DAL` by Algorithm 1.
     """
 
     text: str
     l1: float = 0.0
+    scheduled: bool = False
 
     def loss(self) -> RobustLoss:
         return read_loss(self.text)
+
+    @property
+    def label(self) -> str:
+        """How it stands in tables and pictures."""
+        return f"{self.text} scheduled" if self.scheduled else self.text
+
+    def callbacks(self) -> list:
+        """Fresh callbacks for one run."""
+        return [DALSchedule()] if self.scheduled else []
 
 
 # What a bare name stands for on data with 10 classes.
 RECOMMENDED = {
     "ANLCE": Contender("ANLCE(alpha=5, beta=5)", l1=5e-5),
     "ANLFL": Contender("ANLFL(alpha=5, beta=5)", l1=5e-5),
-    "DAL": Contender("DAL(q=0.8, lam=0.1)"),
+    "DAL": Contender("DAL()", scheduled=True),
     "NCEandAGCE": Contender("NCEandAGCE(alpha=1, beta=4, a=6, q=1.5)"),
     "NCEandAUL": Contender("NCEandAUL(alpha=1, beta=4, a=6.3, q=1.5)"),
     "NCEandAEL": Contender("NCEandAEL(alpha=1, beta=4, a=5)"),
@@ -49,7 +61,7 @@ def contender(text: str) -> Contender:
     Example:
 
     >>> keras_robust.comparison.contender("ANLCE")
-    Contender(text='ANLCE(alpha=5, beta=5)', l1=5e-05)
+    Contender(text='ANLCE(alpha=5, beta=5)', l1=5e-05, scheduled=False)
     """
     found = RECOMMENDED.get(text) or Contender(f"{text}()" if text in LOSSES else text)
     found.loss()

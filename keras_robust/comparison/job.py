@@ -40,7 +40,7 @@ class Comparison:
             last, best = _mean_std(run.last for run in runs), _mean_std(run.best for run in runs)
             memorised = _mean_std(run.memorised for run in runs)
             seconds = statistics.fmean(run.seconds for run in runs)
-            table.append(dict(zip(self.HEADER, (one.text, *last, *best, *memorised, seconds), strict=True)))
+            table.append(dict(zip(self.HEADER, (one.label, *last, *best, *memorised, seconds), strict=True)))
         return table
 
     def table(self) -> Table:
@@ -78,7 +78,7 @@ class Comparison:
             for one, runs in self.runs.items():
                 for run in runs:
                     writer.writerows(
-                        (one.text, run.seed, epoch, a) for epoch, a in enumerate(run.test_accuracy, start=1)
+                        (one.label, run.seed, epoch, a) for epoch, a in enumerate(run.test_accuracy, start=1)
                     )
         settings = {
             "dataset": self.dataset,
@@ -95,7 +95,7 @@ class Comparison:
             "machine": f"{platform.system()} {platform.machine()}",
         }
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
-        curves = {one.text: [run.test_accuracy for run in runs] for one, runs in self.runs.items()}
+        curves = {one.label: [run.test_accuracy for run in runs] for one, runs in self.runs.items()}
         title = f"{self.dataset}, {self.noise or 'clean labels'}"
         plots.accuracy_curves(curves, title=title).figure.savefig(folder / "accuracy.png")
         return folder
@@ -141,7 +141,7 @@ def compare(
     )
     with Progress(*columns, console=console) as progress:
         for one in contenders:
-            task = progress.add_task(one.text, total=seeds * epochs)
+            task = progress.add_task(one.label, total=seeds * epochs)
             tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, task=task: progress.advance(task))
             result.runs[one] = [
                 train(one, arrays, labels, training, seed, callbacks=[tick]) for seed, labels in enumerate(drawn)

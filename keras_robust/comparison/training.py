@@ -77,7 +77,7 @@ def train(
         epochs=training.epochs,
         validation_data=(arrays.x_test, arrays.y_test),
         validation_batch_size=len(arrays.x_test),
-        callbacks=[keras.callbacks.LearningRateScheduler(training.rate_at), *callbacks],
+        callbacks=[keras.callbacks.LearningRateScheduler(training.rate_at), *contender.callbacks(), *callbacks],
         verbose=0,
     )
     predicted = model.predict(arrays.x_train, batch_size=512, verbose=0).argmax(axis=-1)

@@ -40,7 +40,8 @@ def current(value):
 
 def as_number(value):
     """A hyper-parameter for people and files."""
-    return float(ops.convert_to_numpy(value.value)) if isinstance(value, Moving) else value
+    # + 0.0: under a TensorFlow strategy the variable is a copy for each replica, and only arithmetic reads one.
+    return float(ops.convert_to_numpy(value + 0.0)) if isinstance(value, Moving) else value
 
 
 class Parameter:

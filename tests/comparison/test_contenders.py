@@ -17,6 +17,9 @@ def test_bare_names_stand_for_what_suits_ten_classes():
     assert contender("ANLCE()").loss().hyperparameters == {"alpha": 1.0, "beta": 1.0, "p_min": 1e-7}
     assert contender("ANLCE()").l1 == 0.0
     assert contender("GCE").text == "GCE()"
+    assert contender("DAL").label == "DAL() scheduled"
+    assert [type(callback).__name__ for callback in contender("DAL").callbacks()] == ["DALSchedule"]
+    assert contender("DAL()").callbacks() == []
     for name in RECOMMENDED:
         assert contender(name).loss().from_logits
 

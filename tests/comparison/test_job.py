@@ -36,7 +36,7 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
         assert 0 <= float(row["memorised"]) <= 1
     settings = json.loads((out / "settings.json").read_text())
     assert settings["noise"] == "symmetric:0.6"
-    assert settings["losses"][1] == {"text": "ANLCE(alpha=5, beta=5)", "l1": 5e-5}
+    assert settings["losses"][1] == {"text": "ANLCE(alpha=5, beta=5)", "l1": 5e-5, "scheduled": False}
     assert abs(settings["realised_rates"][0] - 0.6) < 0.05
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(SystemExit, match="2"):

@@ -1,0 +1,57 @@
+"""Two virtual CPU devices train as one does: same losses, same schedule."""
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+from harness import BACKEND
+
+CODE = """
+import json, os, sys
+import numpy as np
+devices = int(sys.argv[1])
+if os.environ["KERAS_BACKEND"] == "jax":
+    os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
+import keras
+scope = None
+if os.environ["KERAS_BACKEND"] == "jax":
+    if devices > 1:
+        keras.distribution.set_distribution(keras.distribution.DataParallel())
+else:
+    import tensorflow as tf
+    cpus = tf.config.list_physical_devices("CPU")
+    tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * devices)
+    if devices > 1:
+        scope = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope()
+        scope.__enter__()
+import keras_robust as kr
+x, y = np.random.default_rng(0).normal(size=(32, 5)).astype("float32"), np.arange(32) % 4
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
+loss = kr.LogitBias(kr.DAL(from_logits=True), 1.0, from_logits=True)
+model.compile(keras.optimizers.SGD(0.1), loss=loss)
+keywords = dict(batch_size=8, verbose=0, shuffle=False, validation_data=(x, y), validation_batch_size=8)
+one = model.fit(x, y, epochs=4, callbacks=[kr.callbacks.DALSchedule()], **keywords).history
+two = model.fit(x, y, epochs=3, callbacks=[kr.callbacks.LogitBiasCycle((2.0, 0.5), 1, loss)], **keywords).history
+print(json.dumps([one, two]))
+"""
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="Keras trains on one device with PyTorch")
+def test_two_devices_equal_one():
+    runs = []
+    for devices in (1, 2):
+        process = subprocess.run(
+            [sys.executable, "-c", CODE, str(devices)],
+            env=os.environ | {"KERAS_BACKEND": BACKEND},
+            capture_output=True,
+            text=True,
+        )
+        assert process.returncode == 0, process.stderr[-3000:]
+        runs.append(json.loads(process.stdout.splitlines()[-1]))
+    for single, double in zip(*runs, strict=True):
+        assert single.keys() == double.keys()
+        for name, values in single.items():
+            assert double[name] == pytest.approx(values, rel=1e-5), name
