@@ -62,7 +62,8 @@ class Linear(Schedule):
         self._number("end")
 
     def __call__(self, epoch, epochs):
-        return self.start + (self.end - self.start) * epoch / max(1, epochs - 1)
+        share = epoch / max(1, epochs - 1)
+        return (1.0 - share) * self.start + share * self.end
 
 
 @registered

@@ -99,6 +99,8 @@ class NegativeNormalized(WrapperOfProbability):
         p_min = current(self.p_min)
         if isinstance(p_min, float) and p_min * evidence.num_classes >= 1.0:
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
+        if not isinstance(p_min, float):
+            p_min = ops.where(p_min * evidence.num_classes < 1.0, p_min, math.nan)
         log_p_min = math.log(p_min) if isinstance(p_min, float) else ops.log(p_min)
         smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log_p_min, evidence.log_probs.dtype))
         highest = self.loss.value(smallest)

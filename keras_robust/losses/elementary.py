@@ -167,6 +167,9 @@ class TCE(ElementaryLoss):
     def arguments(self):
         return super().arguments() | {"t_max": self.t_max}
 
+    def _constraint(self, key):
+        return Interval(1.0, float(self.t_max))
+
 
 @registered
 class AUL(ElementaryLoss):

@@ -9,6 +9,7 @@ from keras_robust.losses import formulas
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import Moving, Part, current, parameter
 from keras_robust.losses.elementary import CE, GCE, MAE, WEIGHT
+from keras_robust.losses.evidence import SMALLEST
 from keras_robust.losses.formulas import away_from_zero, where
 from keras_robust.registration import registered
 
@@ -104,8 +105,11 @@ class DAL(RobustLoss):
         if self.of_margin:
             return fit
         q, lam = current(self.q), current(self.lam)
-        # lam = 0 is exactly GCE(q), at q = 0 too.
-        weight = where(lam <= 0, lambda: 0.0, lambda: lam / (away_from_zero(q) * math.log(evidence.num_classes)))
+        # lam = 0 is exactly GCE(q), at q = 0 too; a schedule that has lam > 0 there makes the loss NaN.
+        factor = where(
+            q <= SMALLEST, lambda: math.nan, lambda: 1.0 / (away_from_zero(q) * math.log(evidence.num_classes))
+        )
+        weight = where(lam <= 0, lambda: 0.0, lambda: lam * factor)
         return fit + weight * Bootstrap(self.bootstrap).per_sample(evidence)
 
     def label_weight(self, evidence):

@@ -270,6 +270,13 @@ def test_wrong_use():
         fit(model_of(kr.GCE(from_logits=True)), [HyperparameterSchedule({"lam": LINEAR})])
     with pytest.raises(ValueError, match="`q` of GCE must be at least 0. Received: q=-0.3"):
         fit(model_of(kr.GCE(from_logits=True)), [HyperparameterSchedule({"q": s.Linear(1, -1)})])
+    with pytest.raises(ValueError, match="`t` of TCE must be at least 1 and at most 3. Received: t=5.0"):
+        fit(model_of(kr.TCE(3, from_logits=True)), [HyperparameterSchedule({"t": s.Constant(5)})])
+    for loss, moved in (
+        (kr.DAL(from_logits=True), {"q": s.Constant(0), "lam": s.Constant(1)}),
+        (kr.NNCE(from_logits=True), {"p_min": s.Constant(0.25)}),
+    ):
+        assert np.isnan(fit(model_of(loss), [HyperparameterSchedule(moved)])["loss"]).all()
     with pytest.raises(ValueError, match="DALSchedule moves one DAL of the compiled model, and found 0"):
         fit(model_of(kr.GCE(from_logits=True)), [DALSchedule()])
     with pytest.raises(ValueError, match="`schedules` of HyperparameterSchedule must be a dict"):
