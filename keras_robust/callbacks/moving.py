@@ -54,7 +54,8 @@ class HyperparameterSchedule(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        self._loss = self._find_loss(model)
+        compiled = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, RobustLoss)]
+        self._loss = self._find_loss(compiled)
         known = self._loss.hyperparameters
         unknown = [name for name in self.schedules if name not in known]
         if unknown:
@@ -65,6 +66,8 @@ class HyperparameterSchedule(keras.callbacks.Callback):
         for name, schedule in self.schedules.items():
             start = known[name] if known[name] is not None else schedule(0, 1)
             self._variables[name] = self._loss.move(name, start)
+        for whole in compiled:
+            whole.refresh()
         attach(model, self._variables.values())
 
     def on_train_begin(self, logs=None):
@@ -91,8 +94,7 @@ class HyperparameterSchedule(keras.callbacks.Callback):
     def _epochs(self):
         return self.params["epochs"]
 
-    def _find_loss(self, model):
-        compiled = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, RobustLoss)]
+    def _find_loss(self, compiled):
         inside = [part for loss in compiled for part in _with_parts(loss)]
         if self.loss is not None:
             if not any(self.loss is part for part in inside):

@@ -233,7 +233,7 @@ class DeclaredLoss(keras.losses.Loss):
             dtype = "float64" if self.dtype == "float64" else "float32"
             variable = Moving(self.check_hyperparameter(name, value), dtype=dtype, trainable=False, name=f"{key}")
             owner._write(key, variable)
-            self._refresh()
+            self.refresh()
         return owner._read(key)
 
     def check_hyperparameter(self, name, value):
@@ -244,16 +244,18 @@ class DeclaredLoss(keras.losses.Loss):
         rule = dataclasses.replace(rule, integer=False, optional=False)
         return rule.check(type(owner).__name__, name, value)
 
-    def _refresh(self):
+    def refresh(self):
         """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""
         for part in self.parts.values():
-            part._refresh()
+            part.refresh()
         self._check()
 
     def get_config(self):
         config = {}
-        for name in parameters_of(type(self)):
+        for name, declared in parameters_of(type(self)).items():
             value = as_number(getattr(self, name))
+            if isinstance(value, float) and declared.within.integer:
+                value = round(value)
             config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, DeclaredLoss) else value
         dtype = None if self._dtype_is_default else self.dtype
         return config | {

@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, as_numpy
 
 import keras_robust as kr
 from keras_robust import schedules as s
@@ -156,6 +156,26 @@ def test_logit_bias_cycle_of_a_named_loss_without_a_bias_of_its_own(mode):
     history = fit(model, [cycle], epochs=6)
     assert history["epsilon"] == [2.0, 2.0, 0.5, 0.5, 2.0, 2.0]
     assert_analytic(model, history, lambda e: kr.MAEStar(history["epsilon"][e], from_logits=True), range(6))
+
+
+def test_a_part_that_moves_changes_what_the_whole_is():
+    """lam makes DAL a loss of the whole prediction: the implicit weight must follow, also in a wrapper of it."""
+    loss = kr.LogitBias(kr.DAL(), 1.0, from_logits=True)
+    model = model_of(loss)
+    fit(model, [DALSchedule(0.6, 1.5)])
+    z = model.predict(X, verbose=0)
+    expected = kr.LogitBias(kr.DAL(1.5, 1.0), 1.0, from_logits=True).implicit_weight(Y, z)
+    np.testing.assert_allclose(as_numpy(loss.implicit_weight(Y, z)), as_numpy(expected), rtol=1e-5)
+
+
+def test_a_loss_that_moved_is_saved_as_it_is_now():
+    loss = kr.TCE(20, from_logits=True)
+    model = model_of(loss)
+    fit(model, [HyperparameterSchedule({"t": s.Linear(20, 2.6)})])
+    again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(loss))
+    assert again.t == 3
+    z = model.predict(X, verbose=0)
+    assert float(again(Y, z)) == pytest.approx(float(loss(Y, z)), rel=1e-6)
 
 
 def test_resuming_with_initial_epoch_goes_on_exactly():
