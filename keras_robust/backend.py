@@ -4,7 +4,6 @@ import keras
 from keras import ops
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
-WIDE_FLOATS = ("float32", "float64")
 NARROW_FLOATS = ("bfloat16", "float16")
 
 

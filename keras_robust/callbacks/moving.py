@@ -56,16 +56,11 @@ class HyperparameterSchedule(keras.callbacks.Callback):
         super().set_model(model)
         compiled = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, RobustLoss)]
         self._loss = self._find_loss(compiled)
-        known = self._loss.hyperparameters
-        unknown = [name for name in self.schedules if name not in known]
-        if unknown:
-            raise ValueError(
-                f"{self._loss!r} has no hyper-parameter {unknown[0]!r}. It has: {', '.join(known) or 'none'}."
-            )
-        self._variables = {}
+        start = self._loss.hyperparameters
         for name, schedule in self.schedules.items():
-            start = known[name] if known[name] is not None else schedule(0, 1)
-            self._variables[name] = self._loss.move(name, start)
+            if start.get(name) is None:
+                start[name] = self._loss.check_hyperparameter(name, schedule(0, 1))
+        self._variables = {name: self._loss.move(name, start[name]) for name in self.schedules}
         for whole in compiled:
             whole.refresh()
         attach(model, self._variables.values())

@@ -198,6 +198,12 @@ class DeclaredLoss(keras.losses.Loss):
         count = Counter(path[-1] for path, _ in leaves)
         return {path[-1] if count[path[-1]] == 1 else ".".join(path): slot for path, slot in leaves}
 
+    def _slot(self, name):
+        slots = self._slots()
+        if name not in slots:
+            raise ValueError(f"{self!r} has no hyper-parameter {name!r}. It has: {', '.join(slots) or 'none'}.")
+        return slots[name]
+
     def _walk(self):
         """Path and slot (the owner of a hyper-parameter, and its key there) of each hyper-parameter."""
         for name in self._own_hyperparameters():
@@ -223,12 +229,7 @@ class DeclaredLoss(keras.losses.Loss):
         Raises:
             ValueError: for a name that is not one of `hyperparameters`.
         """
-        slots = self._slots()
-        if name not in slots:
-            raise ValueError(
-                f"{type(self).__name__} has no hyper-parameter {name!r}. It has: {', '.join(slots) or 'none'}."
-            )
-        owner, key = slots[name]
+        owner, key = self._slot(name)
         if not isinstance(owner._read(key), Moving):
             dtype = "float64" if self.dtype == "float64" else "float32"
             variable = Moving(self.check_hyperparameter(name, value), dtype=dtype, trainable=False, name=f"{key}")
@@ -237,8 +238,8 @@ class DeclaredLoss(keras.losses.Loss):
         return owner._read(key)
 
     def check_hyperparameter(self, name, value):
-        """`value` if the hyper-parameter `name` may have it, else a ValueError."""
-        owner, key = self._slots()[name]
+        """`value` if the hyper-parameter `name` exists and may have it, else a ValueError."""
+        owner, key = self._slot(name)
         rule = owner._constraint(key)
         # A whole number may move through fractions: it is rounded where it is used.
         rule = dataclasses.replace(rule, integer=False, optional=False)

@@ -186,16 +186,23 @@ class Evidence:
         return Evidence(self.logits / (tau * norm), self.labels, self.valid)
 
 
-class _Biased(Evidence):
-    """Works on the margin where only the label is asked for; then no (batch, classes) tensor is made."""
+class _Changed(Evidence):
+    """Evidence that is derived from another's."""
 
-    def __init__(self, plain: Evidence, epsilon):
-        self.plain, self.epsilon = plain, epsilon
-        self.labels, self.valid = plain.labels, plain.valid
+    def __init__(self, plain: Evidence):
+        self.plain, self.labels, self.valid = plain, plain.labels, plain.valid
 
     @property
     def num_classes(self):
         return self.plain.num_classes
+
+
+class _Biased(_Changed):
+    """Works on the margin where only the label is asked for; then no (batch, classes) tensor is made."""
+
+    def __init__(self, plain: Evidence, epsilon):
+        super().__init__(plain)
+        self.epsilon = epsilon
 
     @cached_property
     def logits(self):
@@ -210,14 +217,10 @@ class _Biased(Evidence):
         return ops.log_sigmoid(self.margin)
 
 
-class _Tempered(Evidence):
+class _Tempered(_Changed):
     def __init__(self, plain: Evidence, t, iterations):
-        self.plain, self.t, self.iterations = plain, t, iterations
-        self.labels, self.valid = plain.labels, plain.valid
-
-    @property
-    def num_classes(self):
-        return self.plain.num_classes
+        super().__init__(plain)
+        self.t, self.iterations = t, iterations
 
     @cached_property
     def log_p(self):
@@ -236,7 +239,7 @@ class _Tempered(Evidence):
         frozen = ops.stop_gradient(s)
 
         def log_probs(s, u):
-            return -u[..., None] - _log1p_over(a, -s * ops.exp(-a * u)[..., None])
+            return -u[..., None] - _over(ops.log1p, a, -s * ops.exp(-a * u)[..., None])
 
         def slope(log_p, u):
             """- dS / du = sum p_k / c_k."""
@@ -246,7 +249,7 @@ class _Tempered(Evidence):
             log_p = log_probs(frozen, u)
             log_total = _logsumexp(log_p)
             ratio = ops.exp(log_total) / slope(log_p, u)
-            return u + log_total + _log1p_over(a, (ratio - 1.0) * -_expm1_over(a, -log_total))
+            return u + log_total + _over(ops.log1p, a, (ratio - 1.0) * -_over(ops.expm1, a, -log_total))
 
         u = ops.stop_gradient(ops.fori_loop(0, self.iterations, step, ops.zeros_like(frozen[..., 0])))
         log_p = log_probs(s, u)
@@ -260,17 +263,9 @@ def _logsumexp(x, keepdims=False):
     return total if keepdims else ops.squeeze(total, axis=-1)
 
 
-def _log1p_over(a, x):
-    """log(1 + a x) / a, and its limit x at a = 0."""
+def _over(function, a, x):
+    """function(a x) / a for log1p or expm1, and the limit x of both at a = 0."""
     if isinstance(a, float):
-        return x if a <= SMALLEST else ops.log1p(a * x) / a
+        return x if a <= SMALLEST else function(a * x) / a
     safe = ops.where(a <= SMALLEST, 1.0, a)
-    return ops.where(a <= SMALLEST, x, ops.log1p(safe * x) / safe)
-
-
-def _expm1_over(a, x):
-    """(exp(a x) - 1) / a, and its limit x at a = 0."""
-    if isinstance(a, float):
-        return x if a <= SMALLEST else ops.expm1(a * x) / a
-    safe = ops.where(a <= SMALLEST, 1.0, a)
-    return ops.where(a <= SMALLEST, x, ops.expm1(safe * x) / safe)
+    return ops.where(a <= SMALLEST, x, function(safe * x) / safe)

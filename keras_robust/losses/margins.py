@@ -13,8 +13,28 @@ from keras_robust.registration import registered
 from keras_robust.theory.initialization import expected_margin, logit_bias
 
 
+class BiasedLoss(RobustLoss):
+    """A loss of logits with `bias(K)` added at the label."""
+
+    loss: RobustLoss = parameter(within=Part())
+
+    def _check(self):
+        self.of_margin = self.loss.of_margin
+        self.batch_coupled = self.loss.batch_coupled
+
+    def bias(self, num_classes):
+        """The bias at K classes."""
+        raise TypeError(f"{type(self).__name__} does not define bias(num_classes).")
+
+    def per_sample(self, evidence):
+        return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
+
+    def label_weight(self, evidence):
+        return self.loss.label_weight(evidence.biased(self.bias(evidence.num_classes)))
+
+
 @registered
-class LogitBias(RobustLoss):
+class LogitBias(BiasedLoss):
     """A loss of the logits with `epsilon` added at the label: L(z + epsilon t).
 
     With many classes a bounded loss starts where its gradient vanishes; the bias moves it back to where it learns.
@@ -33,22 +53,10 @@ class LogitBias(RobustLoss):
     0.2689
     """
 
-    loss: RobustLoss = parameter(within=Part())
     epsilon: float | None = parameter(default=None, within=Interval(optional=True))
 
-    def _check(self):
-        self.of_margin = self.loss.of_margin
-        self.batch_coupled = self.loss.batch_coupled
-
     def bias(self, num_classes):
-        """The bias at K classes."""
         return max(0.0, logit_bias(num_classes)) if self.epsilon is None else current(self.epsilon)
-
-    def per_sample(self, evidence):
-        return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
-
-    def label_weight(self, evidence):
-        return self.loss.label_weight(evidence.biased(self.bias(evidence.num_classes)))
 
 
 class WrapperOfExpectedMargin(RobustLoss):
@@ -71,7 +79,7 @@ class WrapperOfExpectedMargin(RobustLoss):
 
 
 @registered
-class MarginShift(WrapperOfExpectedMargin):
+class MarginShift(BiasedLoss, WrapperOfExpectedMargin):
     """The margin moved so that training starts at -tau: L of p+ = sigmoid(margin + |E margin| - tau).
 
     The same as `LogitBias(loss, |E margin| - tau)`.
@@ -93,18 +101,8 @@ class MarginShift(WrapperOfExpectedMargin):
     0.2689
     """
 
-    def _check(self):
-        self.of_margin = self.loss.of_margin
-        self.batch_coupled = self.loss.batch_coupled
-
-    def _moved(self, evidence):
-        return evidence.biased(self.initial_margin(evidence.num_classes) - current(self.tau))
-
-    def per_sample(self, evidence):
-        return self.loss.per_sample(self._moved(evidence))
-
-    def label_weight(self, evidence):
-        return self.loss.label_weight(self._moved(evidence))
+    def bias(self, num_classes):
+        return self.initial_margin(num_classes) - current(self.tau)
 
 
 @registered
