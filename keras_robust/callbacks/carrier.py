@@ -7,6 +7,8 @@ not: so the model gets one metric that reports nothing and whose variables are t
 
 import keras
 
+from keras_robust.losses import RobustLoss
+
 
 class Carrier(keras.metrics.Metric):
     """A metric without a result that carries variables into the compiled step."""
@@ -41,3 +43,8 @@ def attach(model: keras.Model, variables) -> None:
     if new:
         carrier.carried = [*carrier.carried, *new]
         model.train_function = model.test_function = None
+
+
+def compiled_losses(model: keras.Model) -> list[RobustLoss]:
+    """The losses of this package that a model is compiled with."""
+    return [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, RobustLoss)]
