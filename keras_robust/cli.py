@@ -43,10 +43,9 @@ def _compare(options) -> int:
         options.out
         or f"runs/compare-{options.dataset}-{options.noise.replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
     )
-    result = comparison.compare(options.dataset, noise, options.losses, options.epochs, options.seeds, console)
-    folder = result.save(out)
+    result = comparison.compare(out, options.dataset, noise, options.losses, options.epochs, options.seeds, console)
     console.print(result.table())
-    console.print(f"Written to {folder}: table.csv, runs.csv, accuracy.png, settings.json", soft_wrap=True)
+    console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, settings.json, weights/", soft_wrap=True)
     return 0
 
 

@@ -4,6 +4,7 @@ from typing import Any, NamedTuple
 
 import keras
 
+from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import refuse
 from keras_robust.metrics import ProvenanceMetric
 from keras_robust.registration import registered
@@ -86,13 +87,13 @@ class ProvenanceModel(keras.Model):
 
     @property
     def recorders(self) -> tuple:
-        """What records samples during training: each has `write(provenance, y_pred)`."""
+        """What records samples during training; `compile` forgets them."""
         return self._recorders
 
-    @recorders.setter
-    def recorders(self, recorders):
-        self._recorders = tuple(recorders)
-        self.train_function = self.test_function = None
+    def add_recorder(self, recorder) -> None:
+        """Has `recorder.write(provenance, y_pred)` called in the training step; its `variables` are carried into it."""
+        self._recorders = (*self._recorders, recorder)
+        carry(self, recorder.variables)
 
     def call(self, inputs, training=None):
         return self.model(inputs, training=training)
@@ -108,6 +109,7 @@ class ProvenanceModel(keras.Model):
         # The model inside is compiled too, so that its files hold the optimiser and its state.
         self.model.compile(optimizer, loss, **keywords)
         super().compile(self.model.optimizer, loss, **keywords)
+        carry(self, [variable for loss in compiled_losses(self) for variable in loss.moving()])
 
     def get_compile_config(self):
         config = super().get_compile_config()

@@ -6,7 +6,7 @@ import warnings
 import keras
 
 from keras_robust.backend import variable_scope
-from keras_robust.callbacks.carrier import attach, compiled_losses
+from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.losses import DAL, GCEStar, LogitBias, MAEStar, NFLandMAEStar, RobustLoss
 from keras_robust.schedules import Cycle, DALBootstrapping, DALExponent
@@ -65,7 +65,7 @@ class HyperparameterSchedule(keras.callbacks.Callback):
             self._variables = {name: self._loss.move(name, start[name]) for name in self.schedules}
         for whole in compiled:
             whole.refresh()
-        attach(model, self._variables.values())
+        carry(model, self._variables.values())
 
     def on_train_begin(self, logs=None):
         # Keras gives a callback no list of the others; whoever refers to this one is that list.

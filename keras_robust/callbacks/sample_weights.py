@@ -5,8 +5,8 @@ import numpy as np
 from keras import ops
 
 from keras_robust.backend import variable_scope
-from keras_robust.callbacks.carrier import attach, compiled_losses
 from keras_robust.callbacks.recorder import FLOATS, Recorder, empty_records
+from keras_robust.carrier import compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.labels import class_ids
 from keras_robust.losses import RobustLoss
@@ -178,8 +178,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
                 return recorder
         with variable_scope(model):
             recorder = Recorder(self._loss, self.num_samples)
-        model.recorders = (*model.recorders, recorder)
-        attach(model, recorder.variables)
+        model.add_recorder(recorder)
         return recorder
 
 

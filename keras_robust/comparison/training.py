@@ -1,16 +1,20 @@
 """One training run of a comparison."""
 
 import math
+import pathlib
 import time
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
+from keras_robust.callbacks import SampleWeightLogger
 from keras_robust.comparison.contenders import Contender
 from keras_robust.data import Arrays
+from keras_robust.diagnostics import Detection
 from keras_robust.models import cnn2
 from keras_robust.noise import NoisyLabels
+from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 
 
@@ -36,12 +40,14 @@ class Run:
     Attributes:
         test_accuracy: accuracy on clean test labels after each epoch, (epochs,).
         memorised: share of the wrong training labels that the trained model predicts; NaN without wrong labels.
+        detection: how well the samples of lowest mean margin find the wrong labels.
         seconds: time of training and evaluation.
     """
 
     seed: int
     test_accuracy: np.ndarray
     memorised: float
+    detection: Detection
     seconds: float
 
     @property
@@ -54,9 +60,15 @@ class Run:
 
 
 def train(
-    contender: Contender, arrays: Arrays, labels: NoisyLabels, training: Training, seed: int, callbacks=()
+    contender: Contender,
+    arrays: Arrays,
+    labels: NoisyLabels,
+    training: Training,
+    seed: int,
+    log: pathlib.Path,
+    callbacks=(),
 ) -> Run:
-    """Trains `cnn2` on the noisy labels and measures it on the clean test set.
+    """Trains `cnn2` on the noisy labels, logs every sample in the folder `log`, and measures the model on clean labels.
 
     The seed sets Keras' global seed: it decides initial weights and the order of samples.
     """
@@ -65,6 +77,8 @@ def train(
     model = cnn2(arrays.input_shape, arrays.num_classes, classifier_activation=None)
     if contender.l1:
         regularize(model, l1=contender.l1)
+    model = ProvenanceModel(model)
+    logger = SampleWeightLogger(log, num_samples=len(labels.noisy))
     model.compile(
         keras.optimizers.SGD(training.rate_at(0), momentum=training.momentum, global_clipnorm=training.clip_norm),
         loss=contender.loss(),
@@ -72,12 +86,12 @@ def train(
     )
     history = model.fit(
         arrays.x_train,
-        labels.noisy,
+        {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean},
         batch_size=training.batch_size,
         epochs=training.epochs,
         validation_data=(arrays.x_test, arrays.y_test),
         validation_batch_size=len(arrays.x_test),
-        callbacks=[keras.callbacks.LearningRateScheduler(training.rate_at), *contender.callbacks(), *callbacks],
+        callbacks=[keras.callbacks.LearningRateScheduler(training.rate_at), *contender.callbacks(), logger, *callbacks],
         verbose=0,
     )
     predicted = model.predict(arrays.x_train, batch_size=512, verbose=0).argmax(axis=-1)
@@ -86,5 +100,6 @@ def train(
         seed=seed,
         test_accuracy=np.asarray(history.history["val_accuracy"]),
         memorised=float(np.mean(predicted[wrong] == labels.noisy[wrong])) if wrong.any() else math.nan,
+        detection=logger.log().detection(),
         seconds=time.perf_counter() - start,
     )

@@ -249,6 +249,11 @@ class DeclaredLoss(keras.losses.Loss):
             self.refresh()
         return owner._read(key)
 
+    def moving(self) -> list[Moving]:
+        """The hyper-parameters that became variables."""
+        values = [owner._read(key) for owner, key in self._slots().values()]
+        return [value for value in values if isinstance(value, Moving)]
+
     def check_hyperparameter(self, name, value):
         """`value` if the hyper-parameter `name` exists and may have it, else a ValueError."""
         owner, key = self._slot(name)

@@ -34,6 +34,10 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
         assert float(row["best"]) == pytest.approx(np.mean([max(run) for run in accuracy]))
         assert float(row["last_std"]) == pytest.approx(np.std([run[-1] for run in accuracy], ddof=1))
         assert 0 <= float(row["memorised"]) <= 1
+    logs = [kr.diagnostics.WeightLog(out / "weights" / f"ANLCE-alpha-5-beta-5-seed{seed}") for seed in (0, 1)]
+    assert float(rows[1]["auroc"]) == pytest.approx(np.mean([log.detection().auroc for log in logs]))
+    assert float(rows[1]["precision"]) == pytest.approx(np.mean([log.detection().precision for log in logs]))
+    assert [len(log.epochs) for log in logs] == [3, 3]
     settings = json.loads((out / "settings.json").read_text())
     assert settings["noise"] == "symmetric:0.6"
     assert settings["losses"][1] == {"text": "ANLCE(alpha=5, beta=5)", "l1": 5e-5, "scheduled": False}
@@ -44,20 +48,21 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
     assert "File exists" in capsys.readouterr().err
 
 
-def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised():
+def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised(tmp_path):
     arrays = data.load_arrays("digits")
     labels = noise.corrupt(arrays.y_train, noise.symmetric(10, 0.4), seed=0)
     training = comparison.Training(epochs=6, learning_rate=0.05)
-    run = comparison.train(comparison.contender("GCE"), arrays, labels, training, seed=0)
+    run = comparison.train(comparison.contender("GCE"), arrays, labels, training, 0, tmp_path / "GCE")
     assert run.test_accuracy.shape == (6,)
     assert run.last == run.test_accuracy[-1]
     assert run.best == max(run.test_accuracy)
     assert run.best > 0.8
     assert run.memorised < 0.3
+    assert run.detection.auroc > 0.9
+    assert run.detection.precision > 0.8
     clean = noise.corrupt(arrays.y_train, np.eye(10), seed=0)
-    assert np.isnan(
-        comparison.train(comparison.contender("CE"), arrays, clean, comparison.Training(epochs=1), 0).memorised
-    )
+    run = comparison.train(comparison.contender("CE"), arrays, clean, comparison.Training(epochs=1), 0, tmp_path / "CE")
+    assert np.isnan([run.memorised, *run.detection]).all()
 
 
 def test_cosine_annealing_by_epoch():
@@ -67,12 +72,13 @@ def test_cosine_annealing_by_epoch():
     assert training.rate_at(10) == pytest.approx(0.0)
 
 
-def test_wrong_arguments():
+def test_wrong_arguments(tmp_path):
     quiet = Console(quiet=True)
     with pytest.raises(ValueError, match="`epochs` of compare must be a whole number, at least 1"):
-        comparison.compare(epochs=0, console=quiet)
+        comparison.compare(tmp_path / "new", epochs=0, console=quiet)
     with pytest.raises(ValueError, match="`losses` of compare must be at least one loss, none of them twice"):
-        comparison.compare(losses=["CE", "CE()"], console=quiet)
+        comparison.compare(tmp_path / "new", losses=["CE", "CE()"], console=quiet)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ class Carrier(keras.metrics.Metric):
         return {}
 
 
-def attach(model: keras.Model, variables) -> None:
+def carry(model: keras.Model, variables) -> None:
     """Adds variables to the model's one carrier, and has the step compiled again if it grew."""
     carrier = getattr(model, "_robust_hyperparameters", None)
     if carrier is None:
