@@ -1,8 +1,8 @@
-"""How a compiled training step sees a hyper-parameter move, on every backend.
+"""How a compiled training step sees variables that are not the model's, on every backend.
 
-On JAX a variable that only the loss holds is a constant of the compiled step. The variables of the model's metrics are
-not: so the model gets one metric that reports nothing and whose variables are the hyper-parameters. It adds nothing to
-`model.weights`, to saved files or to an exported graph.
+On JAX a variable that only a loss holds is a constant of the compiled step. The variables of the model's metrics are
+not: so the model gets one metric that reports nothing and whose variables are the moving hyper-parameters and the
+records of samples. It adds nothing to `model.weights`, to saved files or to an exported graph.
 """
 
 import keras
