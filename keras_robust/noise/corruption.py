@@ -25,6 +25,7 @@ class NoisyLabels:
         seed: seed of the draw; None where nothing was drawn, as for labels of people.
         spec: what was asked for, in words; None for a matrix of the user's own.
         exact: whether floor(n_i T_ij) labels were changed, instead of each label by itself.
+        dataset: name of the data set whose similar classes asymmetric noise confuses; None for other noise.
     """
 
     noisy: np.ndarray
@@ -33,6 +34,7 @@ class NoisyLabels:
     seed: int | None
     spec: str | None = None
     exact: bool = False
+    dataset: str | None = None
 
     @property
     def mask(self) -> np.ndarray:
@@ -73,11 +75,12 @@ class NoisyLabels:
         """
         wrong = int(self.mask.sum())
         unnamed = "none" if wrong == 0 else "a transition matrix of your own"
-        meaning = convention(self.spec, self.exact)
+        meaning = convention(self.spec, self.exact, self.dataset)
+        classes = "" if self.dataset is None else f", of {self.dataset}"
         seed = "" if self.seed is None else f", seed {self.seed}"
         return "\n".join(
             [
-                f"noise       {self.spec or unnamed}",
+                f"noise       {self.spec or unnamed}{classes}",
                 *([] if meaning is None else [f"convention  {meaning}"]),
                 f"labels      {len(self.noisy):,} of {self.num_classes} classes{seed}",
                 f"wrong       {wrong:,} ({self.rate:.2%})",
@@ -99,7 +102,7 @@ class NoisyLabels:
         >>> bool(np.all(keras_robust.noise.NoisyLabels.load(path).noisy == drawn.noisy))
         True
         """
-        facts = {"num_classes": self.num_classes, "seed": self.seed, "spec": self.spec, "exact": self.exact}
+        facts = {name: getattr(self, name) for name in ("num_classes", "seed", "spec", "exact", "dataset")}
         return storage.write(path, {"noisy": self.noisy, "clean": self.clean}, facts)
 
     @classmethod

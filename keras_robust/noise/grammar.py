@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from keras_robust.noise.transition import default_variant
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -33,10 +35,11 @@ KINDS = {
         variants={
             None: _SIMILAR,
             "clean": _SIMILAR,
-            "sequential": "similar classes of the data set, one pair after the other on labels already changed, as the "
-            "released code of APL does: some cats become dogs and then cats again",
-            "superclass": "the next class of the same true super-class",
-            "blocks": "the next class of a block of five consecutive ids, as the released code of APL and ANL does",
+            "sequential": "similar classes of the data set, one pair after the other on labels already changed, as in "
+            "the released code of APL: some cats become dogs and then cats again",
+            "superclass": "each class becomes the next one of the same true super-class",
+            "blocks": "each class becomes the next one in its block of five consecutive ids, as in the released code "
+            "of APL and ANL",
         }
     ),
     "instance": Kind(
@@ -89,13 +92,22 @@ def _forms():
             yield f"{name}{'.' + variant if variant else ''}:{kind.argument}"
 
 
-def convention(spec: str | None, exact: bool = False) -> str | None:
-    """What a noise string means, in words; None for a text that is not a noise string."""
+def convention(spec: str | None, exact: bool = False, dataset: str | None = None) -> str | None:
+    """What a noise string means, in words; None for a text that is not a noise string.
+
+    Example:
+
+    >>> convention("asymmetric:0.3", dataset="cifar100")
+    'each class becomes the next one of the same true super-class; each label drawn by itself'
+    """
     try:
         noise = parse(spec)
     except ValueError:
         return None
-    words = KINDS[noise.kind].describe(noise.variant)
+    variant = noise.variant
+    if noise.kind == "asymmetric" and variant is None and dataset is not None:
+        variant = default_variant(dataset)
+    words = KINDS[noise.kind].describe(variant)
     if noise.kind in ("instance", "human"):
         return words
     drawn = "floor(n_i T_ij) labels of class i become j" if exact else "each label drawn by itself"

@@ -41,6 +41,7 @@ def read_records(builder: str, folder, names) -> dict[str, np.ndarray]:
     """Columns of the training records of a prepared TFDS data set, in the order of the numbers in their ids.
 
     Raises:
+        FileNotFoundError: if nothing is prepared there.
         ImportError: without tensorflow-datasets.
         ValueError: naming the folder, if the numbers are not 0, 1, ... without a gap.
     """
@@ -49,7 +50,10 @@ def read_records(builder: str, folder, names) -> dict[str, np.ndarray]:
     except ImportError as error:
         raise ImportError(f"{folder} holds TFDS records: pip install 'keras-robust[data]'.") from error
     columns = tfds.decode.PartialDecoding(dict.fromkeys(("id", *names), True))
-    records = tfds.load(builder, split="train", data_dir=str(folder), download=False, decoders=columns)
+    prepared = tfds.builder(builder, data_dir=str(folder))
+    if not prepared.is_prepared():
+        raise FileNotFoundError(f"{folder} holds no prepared TFDS records of {builder}: looked in {prepared.data_dir}.")
+    records = prepared.as_dataset(split="train", decoders=columns)
     batches = list(tfds.as_numpy(records.batch(4096)))
     joined = {name: np.concatenate([batch[name] for batch in batches]) for name in ("id", *names)}
     place = record_numbers(joined.pop("id"))

@@ -1,5 +1,6 @@
 """From a noise string, the same on the command line and in code ("symmetric:0.4"), to a matrix or to labels."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -91,7 +92,8 @@ def draw(
     SEED.check("draw", "seed", seed)
     noise = None if spec is None else parse(spec)
     if noise is None or noise.kind not in ("instance", "human"):
-        return corrupt(labels, from_spec(spec, num_classes, dataset), seed, exact, spec)
+        drawn = corrupt(labels, from_spec(spec, num_classes, dataset), seed, exact, spec)
+        return replace(drawn, dataset=dataset) if noise and noise.kind == "asymmetric" else drawn
     if exact:
         raise ValueError(f"Exact counts need a transition matrix, which noise {spec!r} does not have.")
     if noise.kind == "instance":

@@ -114,14 +114,13 @@ def asymmetric(dataset: str, rate: float, variant: str | None = None) -> np.ndar
     >>> [round(float(p), 4) for p in T[3, [3, 5]]]
     [0.76, 0.24]
     """
-    known = OneOf((*VARIANTS, *SAME_CLASSES)).check("asymmetric", "dataset", dataset)
-    classes = SAME_CLASSES.get(known, known)
     rate = RATE.check("asymmetric", "rate", rate)
-    if variant is None:
-        variant = VARIANTS[classes][0]
-    elif variant not in VARIANTS[classes]:
+    default = default_variant(dataset)
+    classes = SAME_CLASSES.get(dataset, dataset)
+    variant = default if variant is None else variant
+    if variant not in VARIANTS[classes]:
         rule = " or ".join(repr(name) for name in VARIANTS[classes])
-        refuse("asymmetric", "variant", f"{rule} for {known!r}", variant)
+        refuse("asymmetric", "variant", f"{rule} for {dataset!r}", variant)
     if variant == "sequential":
         steps = [_flips(10, [pair], rate) for pair in SIMILAR[classes]]
         return np.linalg.multi_dot(steps)
@@ -129,6 +128,12 @@ def asymmetric(dataset: str, rate: float, variant: str | None = None) -> np.ndar
         groups = np.array(CIFAR100_SUPERCLASSES) if variant == "superclass" else np.arange(100) // 5
         return _flips(100, _next_in_group(groups), rate)
     return _flips(10, SIMILAR[classes], rate)
+
+
+def default_variant(dataset: str) -> str:
+    """The variant of asymmetric noise that papers describe for this data set."""
+    known = OneOf((*VARIANTS, *SAME_CLASSES)).check("asymmetric", "dataset", dataset)
+    return VARIANTS[SAME_CLASSES.get(known, known)][0]
 
 
 def _flips(K, pairs, rate):
