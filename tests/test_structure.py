@@ -16,8 +16,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     ["checks", "registration", "backend", "labels", "schedules"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
-    ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption", "data.sources"],
+    ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
+    ["data.sources", "data.folders", "data.augment", "data.pipeline", "data.provenance", "data.loading"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],

@@ -71,9 +71,9 @@ class Recipe:
         return made
 
 
-_ANL = "code of Ye et al. 2023 (active negative losses), dataset.py"
-_DAL = "code of Li et al. 2023 (dynamics-aware loss), cifar.py"
-_DIVIDEMIX = "code of Li et al. 2020 (DivideMix)"
+_ANL = "released code of A (Ye et al. 2023)"
+_DAL = "released code of D (Li et al. 2023)"
+_DIVIDEMIX = "released code of DivideMix (Li et al. 2020)"
 _CIFAR10 = {"dataset": "cifar10", "mean": (0.4914, 0.4822, 0.4465), "shift": 4, "flip": True}
 _CIFAR100 = {"dataset": "cifar100", "shift": 4, "flip": True}
 _RGB100 = {"mean": (0.5071, 0.4865, 0.4409), "std": (0.2673, 0.2564, 0.2762)}
@@ -89,9 +89,9 @@ RECIPES = (
     Recipe("dal", std=(0.2023, 0.1994, 0.2010), source=_DAL, **_CIFAR10),
     Recipe("anl", rotation=20, source=_ANL, **_RGB100, **_CIFAR100),
     Recipe("dal", mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761), source=_DAL, **_CIFAR100),
-    Recipe("logit_bias", rotation=15, source="Staats et al. 2025 (logit bias), appendix", **_RGB100, **_CIFAR100),
+    Recipe("logit_bias", rotation=15, source="B (Staats et al. 2023), appendix", **_RGB100, **_CIFAR100),
     Recipe("anl", "webvision", source=_ANL, **_WEB),
-    Recipe("anl", "mini_webvision", source=f"{_ANL}; Li et al. 2023 (DAL) the same", **_WEB),
+    Recipe("anl", "mini_webvision", source=f"{_ANL} and of D (Li et al. 2023)", **_WEB),
     Recipe(
         "dividemix", "mini_webvision", source=_DIVIDEMIX, resize=256, size=227, crop="random", flip=True, **IMAGENET
     ),
@@ -123,10 +123,10 @@ def recipe(dataset: str, name: str | None = None) -> Recipe:
 class Augmentation:
     """Layers applied to a batch of images in [0, 255] inside tf.data, for training, with a seed for each batch.
 
-    Keras' own layers, and `keras.layers.Pipeline` of them, draw from the seed alone: the same images come out whatever
-    the backend, the parallelism or what was drawn before. KerasCV's layers draw from TensorFlow's generators and are run
-    one batch at a time. A layer that is written in `keras.ops` runs in tf.data on TensorFlow; on JAX and PyTorch it is
-    called from tf.data, outside the graph, with its seed generators set to the batch's seed: slower.
+    Keras' own preprocessing layers, alone or in a `Pipeline` or `Sequential`, draw from the seed alone: the same images
+    come out whatever the backend, the parallelism or what was drawn before. KerasCV's layers draw from TensorFlow's
+    generators. Any other layer is part of tf.data on TensorFlow; on JAX and PyTorch it is called outside its graph, with
+    its seed generators set to the batch's seed, which is slower. These two kinds get one batch at a time.
     """
 
     def __init__(self, layers):
@@ -175,19 +175,22 @@ class _GivenSeed(keras.random.SeedGenerator):
 @contextlib.contextmanager
 def _drawing_from(layers, seed):
     """While a function of tf.data is traced, layers draw from that seed instead of their own generators."""
-    given, before = _GivenSeed(seed), [(layer, dict(vars(layer))) for layer in layers]
-    try:
+    given = _GivenSeed(seed)
+    with contextlib.ExitStack() as stack:
         for layer in layers:
-            vars(layer).update(dict.fromkeys(_generators(layer), given))
-            # Where Keras keeps a layer's generators for tf.data under another backend.
-            vars(layer)["_backend_generators"] = {"tensorflow": given}
+            attributes = vars(layer)
+            # The second is where Keras keeps a layer's generators for tf.data under another backend.
+            lent = {**dict.fromkeys(_generators(layer), given), "_backend_generators": {"tensorflow": given}}
+            own = {name: attributes[name] for name in lent if name in attributes}
+            stack.callback(_give_back, attributes, lent, own)
+            attributes.update(lent)
         yield
-    finally:
-        for layer, attributes in before:
-            for name in (*_generators(layer), "_backend_generators"):
-                vars(layer).pop(name)
-                if name in attributes:
-                    vars(layer)[name] = attributes[name]
+
+
+def _give_back(attributes, lent, own):
+    for name in lent:
+        del attributes[name]
+    attributes.update(own)
 
 
 def _generators(layer):
@@ -200,7 +203,11 @@ def _flat(layers):
 
 def _unpacked(layer):
     """`Sequential` does not run in tf.data under JAX and PyTorch, its layers may."""
-    return [deep for inner in layer.layers for deep in _unpacked(inner)] if isinstance(layer, keras.Sequential) else [layer]
+    return (
+        [deep for inner in layer.layers for deep in _unpacked(inner)]
+        if isinstance(layer, keras.Sequential)
+        else [layer]
+    )
 
 
 def _is_from(layer, package):

@@ -1,7 +1,7 @@
 """Data sets in folders on disk, in their official layouts: which files there are and what they are labelled.
 
-Images are never all in memory; the labels are. All files are looked for when a data set is loaded, by listing each folder
-once, and nothing is left out in silence: what does not fit is an error that names the file.
+Images are never all in memory; the labels are. All files are looked for when a data set is loaded, by listing each
+folder once, and nothing is left out in silence: what does not fit is an error that names the file.
 """
 
 import os
@@ -31,6 +31,7 @@ class Records:
 
     files: list
     labels: np.ndarray
+    shape = (SIDE, SIDE, 3)
 
     def read(self, positions) -> np.ndarray:
         """Those images, (n, 64, 64, 3), uint8, by their positions in all files one after the other."""
@@ -177,8 +178,8 @@ def _keyed(root, keys, values, num_classes):
     unlabelled = [name for name in wanted if name not in known]
     if unlabelled:
         raise ValueError(
-            f"{root / values} has no label for {len(unlabelled):,} of the {len(wanted):,} images that {keys} names, the "
-            f"first: {unlabelled[0]}."
+            f"{root / values} has no label for {len(unlabelled):,} of the {len(wanted):,} images that {keys} names, "
+            f"the first: {unlabelled[0]}."
         )
     return _files(root / keys, root, wanted, np.array([known[name] for name in wanted], "int32"))
 

@@ -168,14 +168,14 @@ def _check(place, split, x, y, num_classes):
     """Images (n, h, w, c), uint8, and labels (n,), int32, if they are a data set of so many classes."""
     x, y = x[..., None] if x.ndim == 3 else x, y[:, 0] if y.ndim == 2 and y.shape[1] == 1 else y
     if x.dtype != np.uint8 or x.ndim != 4:
-        raise ValueError(f"{place}: images must be uint8 of shape (n, height, width, channels), not {x.dtype} {x.shape}.")
+        raise ValueError(
+            f"{place}: images must be uint8 of shape (n, height, width, channels), not {x.dtype} {x.shape}."
+        )
     if not np.issubdtype(y.dtype, np.integer) or y.shape != x.shape[:1]:
         raise ValueError(f"{place}: {len(x)} images need {len(x)} integer labels, not {y.dtype} {y.shape}.")
     wrong = np.flatnonzero((y < 0) | (y >= num_classes))
     if wrong.size:
-        raise ValueError(
-            f"{place}: labels must lie in [0, {num_classes}). Label {wrong[0]} of them is {y[wrong[0]]}."
-        )
+        raise ValueError(f"{place}: labels must lie in [0, {num_classes}). Label {wrong[0]} of them is {y[wrong[0]]}.")
     return {f"x_{split}": x, f"y_{split}": y.astype("int32")}
 
 
