@@ -25,8 +25,8 @@ FLOORS = [
     ["theory", "losses", "noise", "data", "models"],
     ["metrics", "carrier", "provenance"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
-    ["diagnostics.plots", "diagnostics"],
-    ["comparison.contenders", "comparison.training", "comparison.job", "comparison"],
+    ["diagnostics.plots", "diagnostics.noise_report", "diagnostics"],
+    ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
     ["cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}

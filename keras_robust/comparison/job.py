@@ -16,10 +16,10 @@ from rich.table import Table
 import keras_robust
 from keras_robust.checks import Interval, refuse
 from keras_robust.comparison.contenders import Contender, contender
+from keras_robust.comparison.tasks import task
 from keras_robust.comparison.training import Run, Training, train
-from keras_robust.data import load_arrays
 from keras_robust.diagnostics import plots
-from keras_robust.noise import corrupt, from_spec
+from keras_robust.noise import NoisyLabels
 
 
 @dataclass
@@ -30,7 +30,7 @@ class Comparison:
     dataset: str
     noise: str | None
     training: Training
-    realised_rates: list[float] = field(default_factory=list)
+    labels: list[NoisyLabels] = field(default_factory=list)
     runs: dict[Contender, list[Run]] = field(default_factory=dict)
 
     MEASURES = {
@@ -61,10 +61,10 @@ class Comparison:
 
     def table(self) -> Table:
         """The rows as a table for the terminal."""
-        rate = statistics.fmean(self.realised_rates)
+        rate = statistics.fmean(labels.rate for labels in self.labels)
         table = Table(
             title=f"{self.dataset}, {self.noise or 'clean labels'}: {rate:.1%} of the training labels are wrong",
-            caption=f"%, last of {self.training.epochs} epochs, mean ± std of {len(self.realised_rates)} seed(s), "
+            caption=f"%, last of {self.training.epochs} epochs, mean ± std of {len(self.labels)} seed(s), "
             f"backend {keras.backend.backend()}",
         )
         table.add_column("loss")
@@ -81,8 +81,11 @@ class Comparison:
         return self.folder / "weights" / f"{re.sub('[^A-Za-z0-9.]+', '-', one.label).strip('-')}-seed{seed}"
 
     def save(self) -> None:
-        """Writes table.csv, runs.csv (one line an epoch), accuracy.png and settings.json."""
+        """Writes table.csv, runs.csv (one line an epoch), accuracy.png, settings.json, and the labels of each seed."""
         folder = self.folder
+        for seed, labels in enumerate(self.labels):
+            labels.save(folder / f"labels-seed{seed}.npz")
+        (folder / "noise.txt").write_text("\n\n".join(labels.report() for labels in self.labels) + "\n")
         with open(folder / "table.csv", "w", newline="") as file:
             writer = csv.DictWriter(file, self.HEADER)
             writer.writeheader()
@@ -98,7 +101,7 @@ class Comparison:
         settings = {
             "dataset": self.dataset,
             "noise": self.noise,
-            "realised_rates": self.realised_rates,
+            "realised_rates": [labels.rate for labels in self.labels],
             "training": asdict(self.training),
             "losses": [asdict(one) for one in self.runs],
             "versions": {
@@ -122,6 +125,7 @@ def compare(
     losses=("CE", "GCE", "NCEandRCE", "ANLCE", "DAL"),
     epochs: int = 60,
     seeds: int = 3,
+    data_dir=None,
     console: Console | None = None,
 ) -> Comparison:
     """Trains every loss on the same wrong labels, once for each seed, and shows its progress.
@@ -132,12 +136,13 @@ def compare(
 
     Args:
         folder: a new folder for all results.
-        dataset: name of a data set of `data.SOURCES`.
+        dataset: name of a data set whose clean labels are known: "digits", "mnist", "cifar10", "cifar10n", ...
         noise: a noise string such as "symmetric:0.4"; None for clean labels. Seed s draws its own labels.
         losses: losses as `contender` reads them.
         epochs: epochs of each run, at least 1.
         seeds: number of seeds, at least 1; they are 0, 1, ...
-        console: where progress goes; the terminal by default.
+        data_dir: folder of the data set, as `data.load` takes it.
+        console: where the noise and the progress go; the terminal by default.
 
     Raises:
         ValueError: for an unknown data set, noise or loss, or a loss named twice.
@@ -148,13 +153,13 @@ def compare(
     contenders = [contender(text) for text in losses]
     if not contenders or len(set(contenders)) < len(contenders):
         refuse("compare", "losses", "at least one loss, none of them twice", list(losses))
-    arrays = load_arrays(dataset)
-    transition = from_spec(noise, arrays.num_classes)
-    drawn = [corrupt(arrays.y_train, transition, seed, spec=noise) for seed in range(seeds)]
+    console = console or Console()
+    tasks = [task(dataset, noise, seed, data_dir) for seed in range(seeds)]
     training = Training(epochs=epochs)
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
-    result = Comparison(folder, dataset, noise, training, [labels.rate for labels in drawn])
+    result = Comparison(folder, dataset, noise, training, [one.labels for one in tasks])
+    console.print(tasks[0].labels.report(), highlight=False, markup=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -164,11 +169,11 @@ def compare(
     )
     with Progress(*columns, console=console) as progress:
         for one in contenders:
-            task = progress.add_task(one.label, total=seeds * epochs)
-            tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, task=task: progress.advance(task))
+            bar = progress.add_task(one.label, total=seeds * epochs)
+            tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, bar=bar: progress.advance(bar))
             result.runs[one] = [
-                train(one, arrays, labels, training, seed, result.weight_log(one, seed), callbacks=[tick])
-                for seed, labels in enumerate(drawn)
+                train(one, learned, training, seed, result.weight_log(one, seed), callbacks=[tick])
+                for seed, learned in enumerate(tasks)
             ]
     result.save()
     return result

@@ -1,6 +1,6 @@
 """Data sets with wrong labels, ready for training: `load` by name, `with_provenance` for data of your own."""
 
-from keras_robust.data.loading import DATASETS, DatasetInfo, Splits, load
+from keras_robust.data.loading import DATASETS, DatasetInfo, Splits, load, load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
 from keras_robust.data.provenance import with_provenance
 from keras_robust.data.sources import SOURCES, Arrays, load_arrays
@@ -14,5 +14,6 @@ __all__ = [
     "hide_gpus_from_tensorflow",
     "load",
     "load_arrays",
+    "load_noisy",
     "with_provenance",
 ]

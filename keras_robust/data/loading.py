@@ -173,6 +173,32 @@ def load(
     return Splits(train, test, info, drawn)
 
 
+def load_noisy(name: str = "digits", noise=None, seed: int = 0, data_dir=None, download: bool = False):
+    """A data set in memory, whole, and the wrong labels that `load` gives its training samples.
+
+    Args:
+        name: "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n" or "cifar100n".
+        noise, seed, data_dir, download: as in `load`.
+
+    Returns:
+        `Arrays`, images as they were stored, and `NoisyLabels`; without noise they record that nothing is wrong.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: as `load`.
+
+    Example:
+
+    >>> arrays, labels = keras_robust.data.load_noisy("digits", "symmetric:0.4")
+    >>> arrays.x_train.shape, labels.noisy.shape
+    ((1438, 8, 8, 1), (1438,))
+    """
+    name = OneOf((*SOURCES, *HUMAN)).check("load_noisy", "name", name)
+    stored, people = HUMAN.get(name, (name, None))
+    arrays = read_arrays(stored, data_dir, download)
+    drawn = _drawn(name, people, noise, arrays, recipe(stored, None), seed, data_dir)
+    return arrays, corrupt(arrays.y_train, np.eye(arrays.num_classes), seed) if drawn is None else drawn
+
+
 def _augmentation(augment, row, images):
     """What `augment` stands for, and what it is called."""
     if augment is None or augment is False:
