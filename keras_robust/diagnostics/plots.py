@@ -63,7 +63,7 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
         ticks, size = np.arange(K), 9 if K <= 10 else 6
         for i, j in zip(*np.nonzero(transition >= 0.0005), strict=True):
             color = "white" if transition[i, j] > 0.5 else "black"
-            ax.text(j, i, f"{100 * transition[i, j]:.3g}", ha="center", va="center", color=color, fontsize=size)
+            ax.text(j, i, f"{100 * transition[i, j]:.1f}", ha="center", va="center", color=color, fontsize=size)
     else:
         ticks = np.arange(0, K, max(1, K // 10))
     ax.set_xticks(ticks, [names[i] for i in ticks], rotation=0 if class_names is None else 90)
