@@ -50,7 +50,7 @@ class NoisyLabels:
     def transition(self) -> np.ndarray:
         """The realised transition matrix (K, K); the row of a class without samples is that of no noise."""
         K = self.num_classes
-        pairs = self.clean.astype("int64") * K + self.noisy
+        pairs = self.clean.astype("int64") * K + self.noisy.astype("int64")
         counts = np.bincount(pairs, minlength=K * K).reshape(K, K).astype("float64")
         totals = counts.sum(axis=1, keepdims=True)
         return np.where(totals > 0, counts / np.maximum(totals, 1.0), np.eye(K))
@@ -165,7 +165,7 @@ def corrupt(labels, transition, seed: int, exact: bool = False, spec: str | None
         transition: T (K, K), rows summing to 1, T[i, j] = P(noisy = j | clean = i).
         seed: a whole number; the same seed gives the same labels.
         exact: False: each label is drawn by itself. True: exactly floor(n_i T_ij) labels of class i become j, as
-            published code does.
+            published code does; with few labels and many classes that rounds down to few flips, or none.
         spec: a description to keep with the result.
 
     Raises:

@@ -1,6 +1,7 @@
 """Labels drawn from transition matrices, their report, and their file."""
 
 import os
+import types
 import zipfile
 
 import numpy as np
@@ -108,6 +109,24 @@ def test_wrong_arguments(labels, matrix, seed, name):
         noise.corrupt(labels, matrix, seed)
 
 
+@pytest.mark.parametrize("u", [0.0, 1.0 - 2.0**-53])
+def test_impossible_classes_are_never_reached(monkeypatch, u):
+    """Not by the extremes of the uniform draw either; ten times 0.1 is less than 1 in floating point."""
+    extreme = types.SimpleNamespace(random=lambda n: np.full(n, u))
+    monkeypatch.setattr(np.random, "default_rng", lambda seed: extreme)
+    matrix = np.zeros((12, 12))
+    matrix[:, 1:11] = 0.1
+    drawn = noise.corrupt(np.array([0, 11]), matrix, seed=0)
+    np.testing.assert_array_equal(drawn.noisy, [1, 1] if u == 0 else [10, 10])
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "int32", "uint64"])
+def test_the_type_of_the_labels_stays(dtype):
+    drawn = noise.corrupt(LABELS.astype(dtype), noise.symmetric(10, 0.4), seed=0)
+    assert drawn.noisy.dtype == drawn.clean.dtype == np.dtype(dtype)
+    np.testing.assert_allclose(np.diag(drawn.transition), 0.6, atol=0.05)
+
+
 def test_narrow_integers_hold_all_classes():
     drawn = noise.corrupt(np.zeros(5000, "uint8"), noise.symmetric(1000, 1.0), seed=0)
     assert drawn.noisy.max() > 900
@@ -179,13 +198,14 @@ def test_saved_labels_come_back(tmp_path, exact):
         assert all(archive[name].dtype != object for name in archive.files)
 
 
-def test_saving_over_a_file_is_all_or_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_saving_over_a_file_is_all_or_nothing(tmp_path, monkeypatch, step):
     path = noise.corrupt(LABELS, noise.symmetric(10, 0.2), 0, spec="the first").save(tmp_path / "labels.npz")
 
     def full_disk(*_):
         raise OSError("no space left")
 
-    monkeypatch.setattr(os, "fsync", full_disk)
+    monkeypatch.setattr(os, step, full_disk)
     with pytest.raises(OSError, match="no space left"):
         noise.corrupt(LABELS, noise.symmetric(10, 0.2), 1, spec="the second").save(path)
     assert noise.NoisyLabels.load(path).spec == "the first"

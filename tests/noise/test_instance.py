@@ -71,10 +71,17 @@ def test_labels_depend_on_the_features():
     assert changed > 0.4
     other = noise.instance_dependent(FEATURES, LABELS, 0.4, K=10, seed=1)
     assert np.any(other.mask != drawn.mask)
-    # The same features give the same class more often than chance: a nearest neighbour knows the wrong label.
-    sharp = noise.instance_dependent(20 * FEATURES, LABELS, 1.0, K=10, seed=0, std=0.0)
-    near = noise.instance_dependent(20 * FEATURES + 1e-3, LABELS, 1.0, K=10, seed=0, std=0.0)
-    assert (sharp.noisy == near.noisy).mean() > 0.99
+
+
+def test_each_sample_is_judged_by_its_own_features():
+    """Features so large that the choice is certain: the wrong class is a function of label and features."""
+    kinds = 100 * RNG.normal(size=(8, 5))
+    which, labels = RNG.integers(0, 8, 4000), RNG.integers(0, 6, 4000)
+    drawn = noise.instance_dependent(kinds[which], labels, 0.5, K=6, seed=0)
+    targets = np.zeros((8, 6, 6), int)
+    np.add.at(targets, (which[drawn.mask], labels[drawn.mask], drawn.noisy[drawn.mask]), 1)
+    assert np.all(targets.max(axis=2) >= 0.95 * targets.sum(axis=2))
+    assert len(np.unique(targets.argmax(axis=2))) > 3
 
 
 def test_pieces_make_no_difference(monkeypatch):

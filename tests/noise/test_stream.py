@@ -1,5 +1,7 @@
 """Streaming noise: the label of a sample depends on the seed and its id alone."""
 
+import importlib
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -107,11 +109,15 @@ def test_text_ids():
     np.testing.assert_array_equal(reverse[::-1], noisy)
 
 
-def test_impossible_classes_are_never_reached():
-    matrix = np.zeros((4, 4))
-    matrix[:, 1], matrix[:, 2] = 1 / 3, 2 / 3
-    _, noisy, _ = noise.stream(matrix, 0)(0.0, tf.zeros(20_000, tf.int64), tf.range(20_000))
-    assert set(noisy.numpy()) == {1, 2}
+@pytest.mark.parametrize("u", [0.0, 1.0 - 2.0**-53])
+def test_impossible_classes_are_never_reached(monkeypatch, u):
+    """Not by the extremes of u either; ten times 0.1 is less than 1 in floating point."""
+    module = importlib.import_module("keras_robust.noise.stream")
+    monkeypatch.setattr(module, "_uniform", lambda tf, id, key: tf.fill(tf.shape(id), tf.constant(u, tf.float64)))
+    matrix = np.zeros((12, 12))
+    matrix[:, 1:11] = 0.1
+    _, noisy, _ = noise.stream(matrix, 0)(0.0, tf.constant([0, 11]), tf.constant([0, 1]))
+    np.testing.assert_array_equal(noisy, [1, 1] if u == 0 else [10, 10])
 
 
 def test_wrong_arguments():
