@@ -1,6 +1,7 @@
 """Pictures are drawn from arrays and say what they show."""
 
 import numpy as np
+import pytest
 
 from keras_robust.diagnostics import plots
 
