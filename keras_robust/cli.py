@@ -21,7 +21,7 @@ def main(arguments=None) -> int:
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, ImportError, FileExistsError) as error:
+    except (ValueError, ImportError, OSError) as error:
         parser.exit(2, f"keras-robust: {error}\n")
 
 
