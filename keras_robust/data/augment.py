@@ -125,8 +125,8 @@ class Augmentation:
 
     Keras' own preprocessing layers, alone or in a `Pipeline` or `Sequential`, draw from the seed alone: the same images
     come out whatever the backend, the parallelism or what was drawn before. KerasCV's layers draw from TensorFlow's
-    generators. Any other layer is part of tf.data on TensorFlow; on JAX and PyTorch it is called outside its graph, with
-    its seed generators set to the batch's seed, which is slower. These two kinds get one batch at a time.
+    generators. Any other layer is part of tf.data's graph on TensorFlow; on JAX and PyTorch it is called from there,
+    with its seed generators set to the batch's seed, which is slower. These two kinds get one batch at a time.
     """
 
     def __init__(self, layers):
@@ -139,11 +139,15 @@ class Augmentation:
         """Images (batch, height, width, channels), float32, and a seed (2,), int64, to images."""
         if not self.layers:
             return images
-        if self.in_graph:
-            with _drawing_from(_flat(self.layers), seed):
-                return self._apply(images)
         import tensorflow as tf
 
+        if self.in_graph:
+            if not all(layer.built for layer in _flat(self.layers)):
+                # Building a layer may draw, and only the first function that is traced builds it.
+                with _drawing_from(_flat(self.layers), seed):
+                    tf.function(self._apply).get_concrete_function(tf.TensorSpec(images.shape, images.dtype))
+            with _drawing_from(_flat(self.layers), seed):
+                return self._apply(images)
         augmented = tf.numpy_function(self._apply_outside, [images, seed], tf.float32)
         return tf.ensure_shape(augmented, images.shape)
 

@@ -187,22 +187,23 @@ def _reader(images):
 def _decoded(order_, paths, preparation):
     """Elements (image, position, seed), the images read, decoded and cut in parallel, in order."""
     tf = import_tensorflow()
-    paths = tf.constant(paths)
+    names = tf.constant(paths)
     nothing = tf.zeros((0, 0, 3), tf.uint8)
 
     def image(position, seed):
-        path = tf.data.Dataset.from_tensors(tf.gather(paths, position))
+        path = tf.data.Dataset.from_tensors(tf.gather(names, position))
         read = path.map(lambda name: tf.io.decode_image(tf.io.read_file(name), channels=3, expand_animations=False))
         # The decoder's own error would not say which file it was.
         found = read.ignore_errors().concatenate(tf.data.Dataset.from_tensors(nothing)).take(1)
         return found.map(lambda pixels: (pixels, position, seed))
 
     def cut(pixels, position, seed):
-        message = tf.strings.join([tf.gather(paths, position), " is not a readable image"])
+        message = tf.strings.join([tf.gather(names, position), " is not a readable image"])
         with tf.control_dependencies([tf.debugging.Assert(tf.size(pixels) > 0, [message])]):
             return preparation.cut(tf.identity(pixels), seed), position, seed
 
     decoded = order_.interleave(
         image, cycle_length=16, block_length=1, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    return decoded.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
+    counted = tf.data.experimental.assert_cardinality(len(paths))
+    return decoded.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).apply(counted)

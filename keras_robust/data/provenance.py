@@ -116,5 +116,6 @@ def _counted(dataset, clean, batch_size):
 
 
 def _shuffles(dataset):
-    """Whether a step of the data set puts its elements into an order of chance."""
-    return "Shuffle" in type(dataset).__name__ or any(map(_shuffles, dataset._inputs()))
+    """Whether a step of the data set draws random numbers for the order of its elements."""
+    kind = type(dataset).__name__
+    return "Shuffle" in kind or "Random" in kind or any(map(_shuffles, dataset._inputs()))
