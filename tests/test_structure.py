@@ -14,12 +14,13 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "schedules"],
+    ["checks", "registration", "backend", "labels", "schedules", "optimizers"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization", "noise.transition"],
     ["noise.corruption", "noise.specification", "data.sources"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
-    ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],
+    ["losses.whole_prediction", "losses.peer", "regularization"],
+    ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["theory", "losses", "noise", "data", "models"],
     ["callbacks.carrier", "callbacks.moving", "callbacks"],
     ["diagnostics.plots", "diagnostics"],
