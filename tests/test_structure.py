@@ -14,14 +14,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "schedules", "weight_log"],
+    ["checks", "registration", "backend", "labels", "schedules", "weight_log", "optimizers"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
     ["data.sources", "data.folders", "data.augment", "data.pipeline", "data.provenance", "data.loading"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
-    ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],
+    ["losses.whole_prediction", "losses.peer", "regularization"],
+    ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["theory", "losses", "noise", "data", "models"],
     ["metrics", "carrier", "provenance"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],

@@ -1,5 +1,20 @@
-"""Networks, built as `keras.applications` builds them: (input_shape, num_classes, classifier_activation)."""
+"""The papers' networks, called as `keras.applications` are: (input_shape, num_classes, classifier_activation)."""
 
-from keras_robust.models.small import cnn2
+from keras_robust.models.backbone import from_backbone
+from keras_robust.models.resnet import resnet18, resnet32, resnet34, resnet50, wide_resnet101
+from keras_robust.models.small import cnn2, cnn4, cnn8, mlp1024
+from keras_robust.models.vgg import vgg19_bn
 
-__all__ = ["cnn2"]
+__all__ = [
+    "cnn2",
+    "cnn4",
+    "cnn8",
+    "from_backbone",
+    "mlp1024",
+    "resnet18",
+    "resnet32",
+    "resnet34",
+    "resnet50",
+    "vgg19_bn",
+    "wide_resnet101",
+]
