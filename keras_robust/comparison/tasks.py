@@ -66,7 +66,7 @@ def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: 
         noise = "symmetric:0"  # no wrong labels, and on record as such
     splits = load(dataset, noise, batch_size, seed, data_dir, provenance=True)
     return Task(
-        {"x": splits.train},
+        {"x": splits.train, "shuffle": False},
         {"validation_data": splits.test},
         splits.noise,
         splits.info.input_shape,
