@@ -6,6 +6,7 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 BACKENDS ?= tensorflow jax torch
+WORKERS ?= 2
 PIP = -m pip install --quiet --disable-pip-version-check
 
 .PHONY: demo test lint clean
@@ -17,7 +18,7 @@ demo: .venv-demo/ready
 test: lint
 	@failed=; for backend in $(BACKENDS); do \
 		echo "== $$backend"; \
-		KERAS_BACKEND=$$backend .venv/bin/python -m pytest $(ARGS) || failed="$$failed $$backend"; \
+		KERAS_BACKEND=$$backend .venv/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS) || failed="$$failed $$backend"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
 
