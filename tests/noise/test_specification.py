@@ -29,7 +29,7 @@ MATRICES = [
     ("asymmetric.blocks:0.3", "cifar100n", noise.asymmetric("cifar100", 0.3, "blocks"), "five consecutive ids"),
     (None, None, np.eye(10), "none"),
 ]
-PER_SAMPLE = {"instance:0.4", "human:worst"}
+PER_SAMPLE = ("instance:0.4", "human:worst")
 
 
 def test_every_kind_has_a_row():
