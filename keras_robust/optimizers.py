@@ -31,16 +31,16 @@ class CoupledSGD(keras.optimizers.SGD):
     negative losses is in their released code; a decay given here is not. A model compiled with this optimizer loads
     where this package is not installed with `load_model(path, compile=False)`.
 
-    Reference: `torch.optim.SGD` and `torch.nn.utils.clip_grad_norm_`, in the released code of all five papers. N, A and
-    D (WebVision) clip at 5.
+    Reference: `torch.optim.SGD` and `torch.nn.utils.clip_grad_norm_`, as the released code of N, A and D calls them.
+    N and A clip at 5, D on WebVision alone.
 
     Args:
         learning_rate: a number, at least 0, or a schedule of Keras.
         momentum: between 0 and 1.
         nesterov: whether to look one step ahead; needs momentum.
         weight_decay: factor of the weights in the gradient, at least 0.
-        global_clipnorm: largest norm of the gradient over all weights, or None. Replicas of a TensorFlow strategy are
-            summed first.
+        global_clipnorm: largest norm of the gradient over all weights, or None. It is the norm of the whole batch's
+            gradient under a TensorFlow strategy too (Keras clips what each replica has).
         loss_scale_factor, gradient_accumulation_steps, name: as in Keras.
 
     Raises:
@@ -85,6 +85,7 @@ class CoupledSGD(keras.optimizers.SGD):
         )
 
     def _clip_gradients(self, grads):
+        grads = _dense(grads)
         if self.global_clipnorm is None:
             return grads
         factor = ops.minimum(1.0, self.global_clipnorm / (_norm(_summed_over_replicas(grads)) + 1e-6))
@@ -111,7 +112,7 @@ class CoupledSGD(keras.optimizers.SGD):
             super()._backend_update_step(grads, trainable_variables, learning_rate)
 
     def _update_together(self, grads, variables, learning_rate):
-        """`update_step` of all variables in a few calls: one by one PyTorch takes six times as long."""
+        """`update_step` of all variables in a few calls: one by one it takes PyTorch ten times as long."""
         import torch
 
         with torch.no_grad():
@@ -138,6 +139,15 @@ class CoupledSGD(keras.optimizers.SGD):
         for option in ("clipnorm", "clipvalue", "use_ema", "ema_momentum", "ema_overwrite_frequency"):
             del config[option]
         return config
+
+
+def _dense(grads):
+    """TensorFlow's gradient of an embedding is a list of rows, some of them more than once: added up here."""
+    if keras.backend.backend() != "tensorflow":
+        return grads
+    import tensorflow as tf
+
+    return [tf.convert_to_tensor(g) for g in grads]
 
 
 def _norm(grads):
@@ -174,13 +184,14 @@ def by_epoch(schedule: Callable, epochs: int) -> keras.callbacks.LearningRateSch
     Raises:
         ValueError: if `schedule` cannot be called or `epochs` is no whole number from 1 on.
 
-    Example: the steps of the logit-bias paper, and 3% less every epoch as on WebVision.
+    Example: a tenth from epochs 80 and 120 on; 3% less every epoch, as A and D have it on WebVision.
 
     >>> steps = keras_robust.schedules.Piecewise((80, 120), (0.1, 0.01, 0.001))
-    >>> callback = keras_robust.optimizers.by_epoch(steps, epochs=160)
-    >>> callback.schedule(80, 0.1)
+    >>> keras_robust.optimizers.by_epoch(steps, epochs=160).schedule(80, None)
     0.01
-    >>> callback = keras_robust.optimizers.by_epoch(keras_robust.schedules.Exponential(0.4, 0.97), epochs=250)
+    >>> decay = keras_robust.schedules.Exponential(0.4, 0.97)
+    >>> round(keras_robust.optimizers.by_epoch(decay, epochs=250).schedule(249, None), 6)
+    0.000203
     """
     if not callable(schedule):
         refuse("by_epoch", "schedule", "a function (epoch, epochs) -> learning rate", schedule)

@@ -125,6 +125,25 @@ def test_an_l1_penalty_is_clipped_with_the_loss():
     assert distance(weights, [weight.detach().numpy().T for weight in reference.parameters()]) < 1e-5
 
 
+def test_an_embedding_is_clipped_by_the_norm_of_its_rows():
+    """TensorFlow hands over a row for every token; the same token adds up before the norm is taken."""
+    rows, tokens = RNG.normal(size=(6, 3)).astype("float32"), np.array([[1, 1, 2], [1, 4, 4]])
+    reference = torch.nn.Embedding.from_pretrained(torch.from_numpy(rows.copy()), freeze=False)
+    optimizer = torch.optim.SGD(reference.parameters(), lr=LEARNING_RATE, momentum=0.9, weight_decay=0.1)
+    logits = reference(torch.from_numpy(tokens)).mean(dim=1)
+    torch.nn.functional.cross_entropy(logits, torch.tensor([0, 2])).backward()
+    assert torch.nn.utils.clip_grad_norm_(reference.parameters(), 0.1) > 0.1
+    optimizer.step()
+    model = keras.Sequential(
+        [keras.Input((3,), dtype="int32"), keras.layers.Embedding(6, 3), keras.layers.GlobalAveragePooling1D()]
+    )
+    model.set_weights([rows])
+    optimizer = CoupledSGD(LEARNING_RATE, momentum=0.9, weight_decay=0.1, global_clipnorm=0.1)
+    model.compile(optimizer, loss=kr.CE(from_logits=True))
+    model.fit(tokens, np.array([0, 2]), verbose=0)
+    assert distance([as_numpy(model.weights[0].value)], [reference.weight.detach().numpy()]) < 1e-6
+
+
 def test_variables_that_do_not_decay():
     variables = [keras.Variable([1.0], name=name) for name in ("kernel", "bias")]
     optimizer = CoupledSGD(0.5, weight_decay=0.5)
@@ -150,12 +169,14 @@ def test_the_loss_falls_in_mixed_precision(policy):
 
 def test_saving_and_configuration(tmp_path):
     model, _ = pair()
-    optimizer = CoupledSGD(0.1, momentum=0.9, nesterov=True, weight_decay=0.01, global_clipnorm=5.0)
+    keywords = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "global_clipnorm": 5.0}
+    optimizer = CoupledSGD(0.1, **keywords)
     weights = trained_by_keras(model, optimizer)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
     assert type(loaded.optimizer) is CoupledSGD
     assert loaded.optimizer.get_config() == optimizer.get_config()
+    assert loaded.optimizer.get_config().items() >= keywords.items()
     for again, old in zip(loaded.optimizer.variables, optimizer.variables, strict=True):
         np.testing.assert_array_equal(as_numpy(again.value), as_numpy(old.value))
     assert distance([as_numpy(variable.value) for variable in loaded.trainable_variables], weights) == 0
