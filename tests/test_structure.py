@@ -15,8 +15,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
     ["checks", "registration", "backend", "labels", "schedules", "weight_log"],
-    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization", "noise.transition"],
-    ["noise.corruption", "noise.specification", "data.sources"],
+    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
+    ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption", "data.sources"],
+    ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],
