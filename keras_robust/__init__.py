@@ -3,7 +3,7 @@
     model.compile(optimizer, loss=keras_robust.ANLCE(alpha=5, beta=5, from_logits=True))
 
 All losses are importable from here. `losses`, `metrics`, `schedules` and `theory` need keras and numpy alone;
-`callbacks`, `comparison`, `data`, `diagnostics`, `models` and `noise` are loaded when they are first used.
+`callbacks`, `comparison`, `data`, `diagnostics`, `models`, `noise` and `recipes` are loaded when they are first used.
 """
 
 import importlib
@@ -17,7 +17,7 @@ __version__ = "0.1.0"
 
 __all__ = ["ProvenanceModel", *losses.__all__, "losses", "metrics", "regularize", "schedules", "theory"]
 
-_LOADED_ON_USE = ("callbacks", "comparison", "data", "diagnostics", "models", "noise")
+_LOADED_ON_USE = ("callbacks", "comparison", "data", "diagnostics", "models", "noise", "recipes")
 
 
 def __getattr__(name):

@@ -22,9 +22,12 @@ FLOORS = [
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization", "models.small"],
     ["theory", "losses", "noise", "data", "models"],
-    ["metrics", "carrier", "provenance"],
+    ["metrics", "carrier", "provenance", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
     ["diagnostics.plots", "diagnostics"],
+    ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.obtained"],
+    ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
+    ["recipes.table", "recipes.find", "recipes.document", "recipes"],
     ["comparison.contenders", "comparison.training", "comparison.job", "comparison"],
     ["cli", "__main__"],
 ]
@@ -74,7 +77,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise"):
+for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise", "recipes"):
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))
