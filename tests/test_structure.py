@@ -24,9 +24,12 @@ FLOORS = [
     ["losses.whole_prediction", "losses.peer", "regularization"],
     ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["theory", "losses", "noise", "data", "models"],
-    ["metrics", "carrier", "provenance"],
+    ["metrics", "carrier", "provenance", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
     ["diagnostics.plots", "diagnostics.noise_report", "diagnostics"],
+    ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.obtained"],
+    ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
+    ["recipes.table", "recipes.find", "recipes.document", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
     ["cli", "__main__"],
 ]
@@ -76,7 +79,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise"):
+for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise", "recipes"):
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

@@ -1,0 +1,13 @@
+"""The papers' settings as data: one frozen row for every loss on every data set with every noise.
+
+    keras_robust.recipes.get("anl/cifar10/symmetric:0.4/anl-ce")
+    keras_robust.recipes.find(dataset="cifar10n", verified=True)
+
+A number stands here only if it was read in a source, which the row names.
+"""
+
+from keras_robust.recipes.find import find, get
+from keras_robust.recipes.schema import PAPERS, Cell, Recipe
+from keras_robust.recipes.table import RECIPES
+
+__all__ = ["PAPERS", "RECIPES", "Cell", "Recipe", "find", "get"]

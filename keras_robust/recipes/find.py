@@ -1,0 +1,68 @@
+"""Recipes by any of their fields, and one by its name."""
+
+import difflib
+from fnmatch import fnmatchcase
+
+from keras_robust.recipes.schema import FIELDS, Recipe
+from keras_robust.recipes.table import BY_NAME, RECIPES
+
+SEARCHABLE = ("name", "verified", "runnable", *FIELDS)
+
+
+def find(**fields) -> tuple[Recipe, ...]:
+    """The recipes whose fields are what is asked for, in the order of the table.
+
+    A text may hold shell patterns such as "symmetric:*"; upper and lower case are the same. Of a list or set of values
+    one must fit. Where a field holds several values, such as `missing`, one of them must fit. None fits None alone.
+
+    Args:
+        fields: names of fields of `Recipe`, or "name", "verified", "runnable", with what they should be.
+
+    Raises:
+        ValueError: for an unknown field.
+
+    Example:
+
+    >>> for recipe in keras_robust.recipes.find(paper="anl", dataset="cifar10", label=["CE", "ANL-CE"], verified=True):
+    ...     print(recipe.name, recipe.expected)
+    anl/cifar10/symmetric:0.4/ce 58.19
+    anl/cifar10/symmetric:0.8/ce 19.09
+    anl/cifar10/symmetric:0.4/anl-ce 87.28 ± 0.02
+    anl/cifar10/symmetric:0.8/anl-ce 61.27 ± 0.55
+    """
+    for name in fields:
+        if name not in SEARCHABLE:
+            raise ValueError(f"Recipes have no field {name!r}. Their fields are: {', '.join(SEARCHABLE)}.")
+    return tuple(
+        recipe for recipe in RECIPES if all(_fits(getattr(recipe, name), wanted) for name, wanted in fields.items())
+    )
+
+
+def get(name: str) -> Recipe:
+    """The recipe of that name.
+
+    Raises:
+        ValueError: for an unknown name, with those that are near.
+
+    Example:
+
+    >>> keras_robust.recipes.get("anl/cifar10/symmetric:0.4/anl-ce").loss
+    'ANLCE(alpha=5, beta=5)'
+    """
+    if name in BY_NAME:
+        return BY_NAME[name]
+    near = difflib.get_close_matches(str(name), BY_NAME, n=5, cutoff=0.5)
+    hint = f" Near it are: {', '.join(near)}." if near else ""
+    raise ValueError(f"There is no recipe {name!r}.{hint} `recipes.find(paper=..., dataset=...)` lists them.")
+
+
+def _fits(value, wanted):
+    if isinstance(wanted, list | set | tuple):
+        return any(_fits(value, one) for one in wanted)
+    if isinstance(value, tuple):
+        return any(_fits(one, wanted) for one in value)
+    if isinstance(value, str) and isinstance(wanted, str):
+        return value.lower() == wanted.lower() or fnmatchcase(value.lower(), wanted.lower())
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    return value == wanted
