@@ -1,14 +1,16 @@
 # make demo   sets up .venv-demo (one backend) and runs the main job on embedded data
 # make test   sets up .venv (three backends) and runs the whole suite on each of them
+# make bench  runs the benchmarks in the same environment, on BACKEND (default jax)
 # make lint   ruff, as make test runs it first
 
 SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 BACKENDS ?= tensorflow jax torch
+WORKERS ?= 2
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test lint clean
+.PHONY: demo test bench lint clean
 
 demo: .venv-demo/ready
 	KERAS_BACKEND=jax .venv-demo/bin/keras-robust compare --dataset digits --noise symmetric:0.4 \
@@ -17,9 +19,12 @@ demo: .venv-demo/ready
 test: lint
 	@failed=; for backend in $(BACKENDS); do \
 		echo "== $$backend"; \
-		KERAS_BACKEND=$$backend .venv/bin/python -m pytest $(ARGS) || failed="$$failed $$backend"; \
+		KERAS_BACKEND=$$backend .venv/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS) || failed="$$failed $$backend"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
+
+bench: .venv/ready
+	for script in benchmarks/*.py; do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
 
 lint: .venv/ready
 	.venv/bin/ruff check .

@@ -2,19 +2,29 @@
 
     model.compile(optimizer, loss=keras_robust.ANLCE(alpha=5, beta=5, from_logits=True))
 
-All losses are importable from here. `losses`, `optimizers`, `schedules` and `theory` need keras and
+All losses are importable from here. `losses`, `metrics`, `optimizers`, `schedules` and `theory` need keras and
 numpy alone; `callbacks`, `comparison`, `data`, `diagnostics`, `models` and `noise` are loaded when they are first used.
 """
 
 import importlib
 
-from keras_robust import losses, optimizers, schedules, theory
+from keras_robust import losses, metrics, optimizers, schedules, theory
 from keras_robust.losses import *  # noqa: F403 (its __all__ lists every loss)
+from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 
 __version__ = "0.1.0"
 
-__all__ = [*losses.__all__, "losses", "optimizers", "regularize", "schedules", "theory"]
+__all__ = [
+    "ProvenanceModel",
+    *losses.__all__,
+    "losses",
+    "metrics",
+    "optimizers",
+    "regularize",
+    "schedules",
+    "theory",
+]
 
 _LOADED_ON_USE = ("callbacks", "comparison", "data", "diagnostics", "models", "noise")
 

@@ -1,7 +1,10 @@
 """The few things that TensorFlow, JAX and PyTorch do differently and `keras.ops` does not cover."""
 
+import contextlib
+
 import keras
 from keras import ops
+from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 NARROW_FLOATS = ("bfloat16", "float16")
@@ -73,3 +76,16 @@ def gradient(function, x):
         "Gradients need the TensorFlow, JAX or PyTorch backend of Keras. "
         f"Received: KERAS_BACKEND={keras.backend.backend()}."
     )
+
+
+def variable_scope(model):
+    """A context in which new variables are spread over devices as those of the model are."""
+    strategy = getattr(model, "distribute_strategy", None) if keras.backend.backend() == "tensorflow" else None
+    return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def is_frozen(variable) -> bool:
+    """Whether a step that JAX is compiling would take the variable for a constant."""
+    if keras.backend.backend() != "jax" or not in_stateless_scope() or is_rehearsal():
+        return False
+    return get_stateless_scope().get_current_value(variable) is None

@@ -16,18 +16,24 @@ def main(arguments=None) -> int:
     parser.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_compare(verbs)
+    _add_noise(verbs)
     _add_logit_bias(verbs)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, ImportError, FileExistsError) as error:
+    except (ValueError, ImportError, OSError) as error:
         parser.exit(2, f"keras-robust: {error}\n")
+
+
+def _add_data_arguments(verb):
+    verb.add_argument("--dataset", default="digits", help="data set (default: digits)")
+    verb.add_argument("--noise", default="symmetric:0.4", help='for example "symmetric:0.4", or "none"')
+    verb.add_argument("--data-dir", help="folder of the data set (the digits need none)")
 
 
 def _add_compare(verbs):
     verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
-    verb.add_argument("--dataset", default="digits", help="data set (default: digits)")
-    verb.add_argument("--noise", default="symmetric:0.4", help='for example "symmetric:0.4", or "none"')
+    _add_data_arguments(verb)
     verb.add_argument("--losses", nargs="+", default=DEMO_LOSSES, help='"ANLCE", "GCE(q=0.5)", "2 * CE() + MAE()"')
     verb.add_argument("--epochs", type=int, default=60)
     verb.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
@@ -38,16 +44,39 @@ def _add_compare(verbs):
 def _compare(options) -> int:
     from keras_robust import comparison
 
-    noise, console = None if options.noise == "none" else options.noise, Console()
-    out = (
-        options.out
-        or f"runs/compare-{options.dataset}-{options.noise.replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    noise, console, out = _noise(options), Console(), _folder("compare", options)
+    result = comparison.compare(
+        out, options.dataset, noise, options.losses, options.epochs, options.seeds, options.data_dir, console
     )
-    result = comparison.compare(options.dataset, noise, options.losses, options.epochs, options.seeds, console)
-    folder = result.save(out)
     console.print(result.table())
-    console.print(f"Written to {folder}: table.csv, runs.csv, accuracy.png, settings.json", soft_wrap=True)
+    console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, labels and weight logs", soft_wrap=True)
     return 0
+
+
+def _add_noise(verbs):
+    verb = verbs.add_parser("noise", help="wrong labels: their rate and matrix, pictures of both")
+    _add_data_arguments(verb)
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("--out", help="a new folder for the results (default: one under runs/)")
+    verb.set_defaults(run=_report_noise)
+
+
+def _report_noise(options) -> int:
+    from keras_robust.diagnostics import report_noise
+
+    out = _folder("noise", options)
+    print(report_noise(out, options.dataset, _noise(options), options.seed, options.data_dir).report())
+    print(f"Written to {out}: labels.npz, noise.txt, transition.png, mislabelled.png")
+    return 0
+
+
+def _noise(options):
+    return None if options.noise == "none" else options.noise
+
+
+def _folder(verb, options):
+    named = f"{verb}-{options.dataset}-{options.noise.replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    return options.out or f"runs/{named}"
 
 
 def _add_logit_bias(verbs):

@@ -69,6 +69,14 @@ def read_labels(y_true, y_pred, ignore_class, dtype) -> Ids | Targets:
     return Ids(ids, ignored, wrong)
 
 
+def class_ids(y, y_pred):
+    """Class ids (batch,), int32, of labels (batch,), (batch, 1) or, one-hot or soft, (batch, K) as `y_pred`."""
+    y = ops.convert_to_tensor(y)
+    if len(y.shape) == len(y_pred.shape):
+        y = ops.squeeze(y, axis=-1) if y.shape[-1] == 1 else ops.argmax(y, axis=-1)
+    return ops.cast(y, "int32")
+
+
 def _number_of_classes(shape):
     if len(shape) < 2 or shape[-1] is None:
         raise ValueError(

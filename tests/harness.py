@@ -1,12 +1,25 @@
-"""What the tests share: values and gradients on any backend, and the accuracy bars."""
+"""What the tests share: values and gradients on any backend, the accuracy bars, chi-square, real data."""
 
 import contextlib
+import os
+import pathlib
 
 import keras
 import numpy as np
+import pytest
 from keras import ops
+from scipy import stats
 
 BACKEND = keras.backend.backend()
+REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
+
+
+def real_data(*parts):
+    """A path in the folder of real data; where it is missing, the test is skipped."""
+    path = REAL_DATA.joinpath(*parts)
+    if not path.exists():
+        pytest.skip(f"needs real data: KERAS_ROBUST_DATA, no {path}")
+    return path
 
 
 @contextlib.contextmanager
@@ -91,3 +104,19 @@ def _assert_within(what, got, expected, bound):
         f"{what} at {tuple(map(int, worst))} is {got[worst]:.9g}, expected {expected[worst]:.9g}, "
         f"{excess[worst]:.3g} times the allowed error off"
     )
+
+
+def assert_fits(counts, matrix):
+    """Chi-square of counts against the rows of a matrix, and nothing where the matrix says 0."""
+    expected = matrix * counts.sum(axis=1, keepdims=True)
+    assert np.all(counts[expected == 0] == 0)
+    chi2, freedom = 0.0, 0
+    for observed, theory in zip(counts, expected, strict=True):
+        # Chi-square needs five in each cell: rarer ones are counted with the row's most frequent.
+        rare = theory < 5
+        rare[theory.argmax()] = True
+        observed, theory = (np.append(row[~rare], row[rare].sum()) for row in (observed, theory))
+        if len(theory) > 1:
+            chi2 += ((observed - theory) ** 2 / theory).sum()
+            freedom += len(theory) - 1
+    assert freedom == 0 or stats.chi2.sf(chi2, freedom) > 1e-4, f"chi-square {chi2:.1f} at {freedom} degrees of freedom"

@@ -21,9 +21,10 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.mark.parametrize("name", MODULES)
-def test_docstring_examples(name):
+def test_docstring_examples(name, tmp_path):
     module = importlib.import_module(name)
-    names = vars(module) | vars(keras_robust) | {"np": np, "keras": keras, "keras_robust": keras_robust}
+    common = {"np": np, "keras": keras, "keras_robust": keras_robust, "tmp_path": tmp_path}
+    names = vars(module) | vars(keras_robust) | common
     result = doctest.testmod(module, globs=names, optionflags=doctest.ELLIPSIS)
     assert result.failed == 0
 

@@ -14,17 +14,20 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "schedules", "optimizers"],
-    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization", "noise.transition"],
-    ["noise.corruption", "noise.specification", "data.sources"],
+    ["checks", "registration", "backend", "labels", "schedules", "weight_log", "optimizers"],
+    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
+    ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
+    ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
+    ["data.sources", "data.folders", "data.augment", "data.pipeline", "data.provenance", "data.loading"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization"],
     ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["theory", "losses", "noise", "data", "models"],
-    ["callbacks.carrier", "callbacks.moving", "callbacks"],
-    ["diagnostics.plots", "diagnostics"],
-    ["comparison.contenders", "comparison.training", "comparison.job", "comparison"],
+    ["metrics", "carrier", "provenance"],
+    ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
+    ["diagnostics.plots", "diagnostics.noise_report", "diagnostics"],
+    ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
     ["cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}

@@ -5,7 +5,8 @@ import warnings
 
 import keras
 
-from keras_robust.callbacks.carrier import attach
+from keras_robust.backend import variable_scope
+from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.losses import DAL, GCEStar, LogitBias, MAEStar, NFLandMAEStar, RobustLoss
 from keras_robust.schedules import Cycle, DALBootstrapping, DALExponent
@@ -54,16 +55,17 @@ class HyperparameterSchedule(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
-        compiled = [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, RobustLoss)]
+        compiled = compiled_losses(model)
         self._loss = self._find_loss(compiled)
         start = self._loss.hyperparameters
         for name, schedule in self.schedules.items():
             if start.get(name) is None:
                 start[name] = self._loss.check_hyperparameter(name, schedule(0, 1))
-        self._variables = {name: self._loss.move(name, start[name]) for name in self.schedules}
+        with variable_scope(model):
+            self._variables = {name: self._loss.move(name, start[name]) for name in self.schedules}
         for whole in compiled:
             whole.refresh()
-        attach(model, self._variables.values())
+        carry(model, self._variables.values())
 
     def on_train_begin(self, logs=None):
         # Keras gives a callback no list of the others; whoever refers to this one is that list.
@@ -81,6 +83,15 @@ class HyperparameterSchedule(keras.callbacks.Callback):
         for name, schedule in self.schedules.items():
             value = self._loss.check_hyperparameter(name, float(schedule(epoch, self._epochs())))
             self._variables[name].assign(value)
+            self._variables[name].mover = self
+
+    def on_train_batch_begin(self, batch, logs=None):
+        for name, variable in self._variables.items():
+            if variable.mover is not self:
+                raise ValueError(
+                    f"Two callbacks move {name!r} of the same loss, and only the later one could take effect: "
+                    f"{type(self).__name__} and {type(variable.mover).__name__}."
+                )
 
     def on_epoch_end(self, epoch, logs=None):
         if logs is not None:

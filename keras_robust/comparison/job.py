@@ -4,6 +4,7 @@ import csv
 import json
 import pathlib
 import platform
+import re
 import statistics
 from dataclasses import asdict, dataclass, field
 
@@ -15,59 +16,76 @@ from rich.table import Table
 import keras_robust
 from keras_robust.checks import Interval, refuse
 from keras_robust.comparison.contenders import Contender, contender
+from keras_robust.comparison.tasks import task
 from keras_robust.comparison.training import Run, Training, train
-from keras_robust.data import load_arrays
 from keras_robust.diagnostics import plots
-from keras_robust.noise import corrupt, from_spec
+from keras_robust.noise import NoisyLabels
 
 
 @dataclass
 class Comparison:
-    """Results of a comparison, loss by loss and run by run."""
+    """Results of a comparison, loss by loss and run by run; their files are in `folder`."""
 
+    folder: pathlib.Path
     dataset: str
     noise: str | None
     training: Training
-    realised_rates: list[float] = field(default_factory=list)
+    labels: list[NoisyLabels] = field(default_factory=list)
     runs: dict[Contender, list[Run]] = field(default_factory=dict)
 
-    HEADER = ("loss", "last", "last_std", "best", "best_std", "memorised", "memorised_std", "seconds")
+    MEASURES = {
+        "last": lambda run: run.last,
+        "best": lambda run: run.best,
+        "memorised": lambda run: run.memorised,
+        "precision": lambda run: run.detection.precision,
+        "auroc": lambda run: run.detection.auroc,
+    }
+    HEADINGS = {
+        "last": "test\naccuracy",
+        "memorised": "wrong\nlabels\nmemorised",
+        "precision": "suspects\ntruly\nwrong",
+        "auroc": "AUROC of\nsuspects",
+    }
+    HEADER = ("loss", *(column for name in MEASURES for column in (name, f"{name}_std")), "seconds")
 
     def rows(self) -> list[dict]:
         """One row a loss: means and standard deviations over the seeds; accuracies and shares in [0, 1]."""
         table = []
         for one, runs in self.runs.items():
-            last, best = _mean_std(run.last for run in runs), _mean_std(run.best for run in runs)
-            memorised = _mean_std(run.memorised for run in runs)
-            seconds = statistics.fmean(run.seconds for run in runs)
-            table.append(dict(zip(self.HEADER, (one.label, *last, *best, *memorised, seconds), strict=True)))
+            row = [one.label]
+            for measure in self.MEASURES.values():
+                row += _mean_std(map(measure, runs))
+            row.append(statistics.fmean(run.seconds for run in runs))
+            table.append(dict(zip(self.HEADER, row, strict=True)))
         return table
 
     def table(self) -> Table:
         """The rows as a table for the terminal."""
-        rate = statistics.fmean(self.realised_rates)
+        rate = statistics.fmean(labels.rate for labels in self.labels)
         table = Table(
             title=f"{self.dataset}, {self.noise or 'clean labels'}: {rate:.1%} of the training labels are wrong",
-            caption=f"mean ± std of {len(self.realised_rates)} seed(s), {self.training.epochs} epochs, "
+            caption=f"%, last of {self.training.epochs} epochs, mean ± std of {len(self.labels)} seed(s), "
             f"backend {keras.backend.backend()}",
         )
         table.add_column("loss")
-        for heading in (
-            "test accuracy,\nlast epoch (%)",
-            "test accuracy,\nbest epoch (%)",
-            "wrong labels\nmemorised (%)",
-        ):
+        for heading in self.HEADINGS.values():
             table.add_column(heading, justify="right")
         table.add_column("seconds\na run", justify="right")
         for row in self.rows():
-            shares = (f"{100 * row[key]:.1f} ± {100 * row[key + '_std']:.1f}" for key in ("last", "best", "memorised"))
+            shares = (f"{100 * row[key]:.1f} ± {100 * row[key + '_std']:.1f}" for key in self.HEADINGS)
             table.add_row(row["loss"], *shares, f"{row['seconds']:.1f}")
         return table
 
-    def save(self, folder) -> pathlib.Path:
-        """Writes table.csv, runs.csv (one line an epoch), accuracy.png and settings.json into a new folder."""
-        folder = pathlib.Path(folder)
-        folder.mkdir(parents=True)
+    def weight_log(self, one: Contender, seed: int) -> pathlib.Path:
+        """Folder of the weight log of a run."""
+        return self.folder / "weights" / f"{re.sub('[^A-Za-z0-9.]+', '-', one.label).strip('-')}-seed{seed}"
+
+    def save(self) -> None:
+        """Writes table.csv, runs.csv (one line an epoch), accuracy.png, settings.json, and the labels of each seed."""
+        folder = self.folder
+        for seed, labels in enumerate(self.labels):
+            labels.save(folder / f"labels-seed{seed}.npz")
+        (folder / "noise.txt").write_text("\n\n".join(labels.report() for labels in self.labels) + "\n")
         with open(folder / "table.csv", "w", newline="") as file:
             writer = csv.DictWriter(file, self.HEADER)
             writer.writeheader()
@@ -83,7 +101,7 @@ class Comparison:
         settings = {
             "dataset": self.dataset,
             "noise": self.noise,
-            "realised_rates": self.realised_rates,
+            "realised_rates": [labels.rate for labels in self.labels],
             "training": asdict(self.training),
             "losses": [asdict(one) for one in self.runs],
             "versions": {
@@ -98,40 +116,50 @@ class Comparison:
         curves = {one.label: [run.test_accuracy for run in runs] for one, runs in self.runs.items()}
         title = f"{self.dataset}, {self.noise or 'clean labels'}"
         plots.accuracy_curves(curves, title=title).figure.savefig(folder / "accuracy.png")
-        return folder
 
 
 def compare(
+    folder,
     dataset: str = "digits",
     noise: str | None = "symmetric:0.4",
     losses=("CE", "GCE", "NCEandRCE", "ANLCE", "DAL"),
     epochs: int = 60,
     seeds: int = 3,
+    data_dir=None,
     console: Console | None = None,
 ) -> Comparison:
     """Trains every loss on the same wrong labels, once for each seed, and shows its progress.
 
+    How well a loss tells wrong labels from clean ones is measured on the log of every sample's margin, kept in
+    `folder`/weights: among as many samples of lowest mean margin as there are wrong labels, the share that is truly
+    wrong; and the area under the ROC curve.
+
     Args:
-        dataset: name of a data set of `data.SOURCES`.
+        folder: a new folder for all results.
+        dataset: name of a data set whose clean labels are known: "digits", "mnist", "cifar10", "cifar10n", ...
         noise: a noise string such as "symmetric:0.4"; None for clean labels. Seed s draws its own labels.
         losses: losses as `contender` reads them.
         epochs: epochs of each run, at least 1.
         seeds: number of seeds, at least 1; they are 0, 1, ...
-        console: where progress goes; the terminal by default.
+        data_dir: folder of the data set, as `data.load` takes it.
+        console: where the noise and the progress go; the terminal by default.
 
     Raises:
         ValueError: for an unknown data set, noise or loss, or a loss named twice.
+        FileExistsError: if the folder is there already.
     """
     epochs = Interval(1, integer=True).check("compare", "epochs", epochs)
     seeds = Interval(1, integer=True).check("compare", "seeds", seeds)
     contenders = [contender(text) for text in losses]
     if not contenders or len(set(contenders)) < len(contenders):
         refuse("compare", "losses", "at least one loss, none of them twice", list(losses))
-    arrays = load_arrays(dataset)
-    transition = from_spec(noise, arrays.num_classes)
-    drawn = [corrupt(arrays.y_train, transition, seed, spec=noise) for seed in range(seeds)]
+    console = console or Console()
+    tasks = [task(dataset, noise, seed, data_dir) for seed in range(seeds)]
     training = Training(epochs=epochs)
-    result = Comparison(dataset, noise, training, [labels.rate for labels in drawn])
+    folder = pathlib.Path(folder)
+    folder.mkdir(parents=True)
+    result = Comparison(folder, dataset, noise, training, [one.labels for one in tasks])
+    console.print(tasks[0].labels.report(), highlight=False, markup=False)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
@@ -141,11 +169,13 @@ def compare(
     )
     with Progress(*columns, console=console) as progress:
         for one in contenders:
-            task = progress.add_task(one.label, total=seeds * epochs)
-            tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, task=task: progress.advance(task))
+            bar = progress.add_task(one.label, total=seeds * epochs)
+            tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, bar=bar: progress.advance(bar))
             result.runs[one] = [
-                train(one, arrays, labels, training, seed, callbacks=[tick]) for seed, labels in enumerate(drawn)
+                train(one, learned, training, seed, result.weight_log(one, seed), callbacks=[tick])
+                for seed, learned in enumerate(tasks)
             ]
+    result.save()
     return result
 
 

@@ -1,16 +1,18 @@
 """One training run of a comparison."""
 
 import math
+import pathlib
 import time
 from dataclasses import dataclass
 
 import keras
 import numpy as np
 
+from keras_robust.callbacks import SampleWeightLogger
 from keras_robust.comparison.contenders import Contender
-from keras_robust.data import Arrays
-from keras_robust.models import cnn2
-from keras_robust.noise import NoisyLabels
+from keras_robust.comparison.tasks import Task
+from keras_robust.diagnostics import Detection
+from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 
 
@@ -35,13 +37,15 @@ class Run:
 
     Attributes:
         test_accuracy: accuracy on clean test labels after each epoch, (epochs,).
-        memorised: share of the wrong training labels that the trained model predicts; NaN without wrong labels.
+        memorised: share of the wrong training labels that the model predicts in the last epoch; NaN without any.
+        detection: how well the samples of lowest mean margin find the wrong labels.
         seconds: time of training and evaluation.
     """
 
     seed: int
     test_accuracy: np.ndarray
     memorised: float
+    detection: Detection
     seconds: float
 
     @property
@@ -53,38 +57,36 @@ class Run:
         return float(self.test_accuracy.max())
 
 
-def train(
-    contender: Contender, arrays: Arrays, labels: NoisyLabels, training: Training, seed: int, callbacks=()
-) -> Run:
-    """Trains `cnn2` on the noisy labels and measures it on the clean test set.
+def train(contender: Contender, task: Task, training: Training, seed: int, log: pathlib.Path, callbacks=()) -> Run:
+    """Trains the task's network, logs every sample in the folder `log`, and measures it on clean test labels.
 
-    The seed sets Keras' global seed: it decides initial weights and the order of samples.
+    The seed sets Keras' global seed: it decides initial weights and, of data in arrays, the order of samples.
     """
     start = time.perf_counter()
     keras.utils.set_random_seed(seed)
-    model = cnn2(arrays.input_shape, arrays.num_classes, classifier_activation=None)
+    model = task.model()
     if contender.l1:
         regularize(model, l1=contender.l1)
+    model = ProvenanceModel(model)
     model.compile(
         keras.optimizers.SGD(training.rate_at(0), momentum=training.momentum, global_clipnorm=training.clip_norm),
         loss=contender.loss(),
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
     )
+    logger = SampleWeightLogger(log, num_samples=len(task.labels.noisy))
+    rate = keras.callbacks.LearningRateScheduler(training.rate_at)
     history = model.fit(
-        arrays.x_train,
-        labels.noisy,
-        batch_size=training.batch_size,
+        **task.train,
+        **task.test,
         epochs=training.epochs,
-        validation_data=(arrays.x_test, arrays.y_test),
-        validation_batch_size=len(arrays.x_test),
-        callbacks=[keras.callbacks.LearningRateScheduler(training.rate_at), *contender.callbacks(), *callbacks],
+        callbacks=[rate, *contender.callbacks(), logger, *callbacks],
         verbose=0,
     )
-    predicted = model.predict(arrays.x_train, batch_size=512, verbose=0).argmax(axis=-1)
-    wrong = labels.mask
+    weights = logger.log()
     return Run(
         seed=seed,
         test_accuracy=np.asarray(history.history["val_accuracy"]),
-        memorised=float(np.mean(predicted[wrong] == labels.noisy[wrong])) if wrong.any() else math.nan,
+        memorised=float(weights.memorised()[-1]),
+        detection=weights.detection(),
         seconds=time.perf_counter() - start,
     )

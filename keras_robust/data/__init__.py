@@ -1,5 +1,19 @@
-"""Data sets, ready for training."""
+"""Data sets with wrong labels, ready for training: `load` by name, `with_provenance` for data of your own."""
 
+from keras_robust.data.loading import DATASETS, DatasetInfo, Splits, load, load_noisy
+from keras_robust.data.pipeline import hide_gpus_from_tensorflow
+from keras_robust.data.provenance import with_provenance
 from keras_robust.data.sources import SOURCES, Arrays, load_arrays
 
-__all__ = ["SOURCES", "Arrays", "load_arrays"]
+__all__ = [
+    "DATASETS",
+    "SOURCES",
+    "Arrays",
+    "DatasetInfo",
+    "Splits",
+    "hide_gpus_from_tensorflow",
+    "load",
+    "load_arrays",
+    "load_noisy",
+    "with_provenance",
+]

@@ -40,3 +40,68 @@ def accuracy_curves(curves, ax=None, title=None):
     ax.spines[["top", "right"]].set_visible(False)
     ax.legend(frameon=False)
     return ax
+
+
+def transition_matrix(transition, class_names=None, ax=None, title=None):
+    """T[i, j] = P(noisy = j | clean = i) in shades of grey, black for 1; up to 20 classes with per cents.
+
+    Args:
+        transition: T (classes, classes), rows sum to 1.
+        class_names: a name for each class; by default its id.
+        ax: Axes to draw on; a new figure by default.
+        title: title of the picture.
+
+    Returns:
+        The Axes.
+    """
+    transition = np.asarray(transition)
+    K = len(transition)
+    names = range(K) if class_names is None else class_names
+    ax = axes(6.0, 5.5) if ax is None else ax
+    shades = ax.imshow(transition, cmap="Greys", vmin=0.0, vmax=1.0)
+    if K <= 20:
+        ticks, size = np.arange(K), 9 if K <= 10 else 6
+        for i, j in zip(*np.nonzero(transition >= 0.0005), strict=True):
+            color = "white" if transition[i, j] > 0.5 else "black"
+            ax.text(j, i, f"{100 * transition[i, j]:.1f}", ha="center", va="center", color=color, fontsize=size)
+    else:
+        ticks = np.arange(0, K, max(1, K // 10))
+    ax.set_xticks(ticks, [names[i] for i in ticks], rotation=0 if class_names is None else 90)
+    ax.set_yticks(ticks, [names[i] for i in ticks])
+    ax.set_xlabel("given label")
+    ax.set_ylabel("clean label")
+    ax.set_title(title)
+    ax.figure.colorbar(shades, ax=ax, label="probability")
+    return ax
+
+
+def contact_sheet(images, captions, columns=10, ax=None, title=None):
+    """Small pictures in rows, a caption under each.
+
+    Args:
+        images: (n, height, width, channels), uint8 or in [0, 1]; one channel is grey.
+        captions: a short text for each.
+        columns: pictures in a row.
+        ax: Axes to draw on; a new figure by default.
+        title: title of the picture.
+
+    Returns:
+        The Axes.
+    """
+    images = np.asarray(images)
+    rows = -(-len(images) // columns)
+    ax = axes(1.1 * columns, 1.35 * max(rows, 1) + 0.4) if ax is None else ax
+    if images.shape[-1] == 1:
+        images = images[..., 0]
+    white = 255 if images.dtype == np.uint8 else 1.0
+    for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
+        row, column = divmod(place, columns)
+        top, left = 1.3 * row, 1.1 * column
+        ax.imshow(image, cmap="gray", vmin=0, vmax=white, extent=(left, left + 1, top + 1, top))
+        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=6)
+    ax.set_xlim(-0.05, 1.1 * columns - 0.05)
+    ax.set_ylim(1.3 * rows, -0.05)
+    ax.set_aspect("equal")
+    ax.set_axis_off()
+    ax.set_title(title)
+    return ax

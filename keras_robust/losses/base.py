@@ -5,7 +5,7 @@ A loss itself only says `per_sample(evidence)`.
 
 import numbers
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import keras
 from keras import ops
@@ -25,6 +25,24 @@ from keras_robust.losses.inputs import (
     warn_about_predictions,
 )
 from keras_robust.registration import registered
+
+
+class SampleStatistics(NamedTuple):
+    """What a loss makes of each sample: tensors (...).
+
+    Attributes:
+        margin: logit margin of the label, before any bias that the loss adds.
+        weight: the implicit weight; NaN for a batch-coupled loss, which has none.
+        loss: the loss of the sample.
+        label: class id of the label; the largest target of a soft one.
+        predicted: class id of the largest logit.
+    """
+
+    margin: Any
+    weight: Any
+    loss: Any
+    label: Any
+    predicted: Any
 
 
 class RobustLoss(DeclaredLoss):
@@ -136,13 +154,30 @@ class RobustLoss(DeclaredLoss):
                 "depends on the other samples of the batch."
             )
         evidence, ignored, _ = self._evidence(y_true, as_predictions(y_pred))
-        if self.of_margin and evidence.has_ids:
-            weight = ops.abs(self.label_weight(evidence))
-        else:
-            labels = evidence.labels
-            slope = backend.gradient(lambda z: self.per_sample(Evidence(z, labels)), evidence.logits)
-            weight = 0.5 * ops.sum(ops.abs(slope), axis=-1)
+        weight = self._implicit_weight(evidence)
         return weight if ignored is None else ops.where(ignored, 0.0, weight)
+
+    def _implicit_weight(self, evidence):
+        if self.of_margin and evidence.has_ids:
+            return ops.abs(self.label_weight(evidence))
+        labels = evidence.labels
+        slope = backend.gradient(lambda z: self.per_sample(Evidence(z, labels)), evidence.logits)
+        return 0.5 * ops.sum(ops.abs(slope), axis=-1)
+
+    def sample_statistics(self, y_true, y_pred) -> SampleStatistics:
+        """Margin, implicit weight, loss, label and prediction of each sample, each of shape `y_pred.shape[:-1]`.
+
+        No gradient flows through them. A sample of the class to ignore has weight and loss 0.
+        """
+        evidence, ignored, _ = self._evidence(y_true, ops.stop_gradient(as_predictions(y_pred)))
+        loss = self.per_sample(evidence)
+        weight = ops.full_like(loss, float("nan")) if self.batch_coupled else self._implicit_weight(evidence)
+        if ignored is not None:
+            loss, weight = ops.where(ignored, 0.0, loss), ops.where(ignored, 0.0, weight)
+        hard = evidence.with_ids()
+        loss = ops.where(hard.labels.wrong, float("nan"), loss)
+        predicted = ops.argmax(evidence.logits, axis=-1)
+        return SampleStatistics(hard.margin, weight, loss, hard.labels.ids, ops.cast(predicted, "int32"))
 
     # From y_true and y_pred to evidence
 

@@ -17,6 +17,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_robust import backend
 from keras_robust.checks import Interval, refuse
 
 REQUIRED = inspect.Parameter.empty
@@ -24,6 +25,9 @@ REQUIRED = inspect.Parameter.empty
 
 class Moving(keras.Variable):
     """A hyper-parameter that a callback moves during training; it weighs losses as a number does."""
+
+    #: The callback that assigned it last.
+    mover = None
 
     def __mul__(self, other):
         return NotImplemented if isinstance(other, DeclaredLoss) else super().__mul__(other)
@@ -35,7 +39,15 @@ class Moving(keras.Variable):
 
 def current(value):
     """A hyper-parameter for use in a formula: a number, or the tensor of one that moves."""
-    return ops.convert_to_tensor(value) if isinstance(value, Moving) else value
+    if not isinstance(value, Moving):
+        return value
+    if backend.is_frozen(value):
+        raise ValueError(
+            f"The hyper-parameter {value.name!r} of this loss is moved by a callback of another model, and a step that "
+            "JAX compiles for this one would never see it move. Give each model a loss of its own, such as "
+            "type(loss).from_config(loss.get_config())."
+        )
+    return ops.convert_to_tensor(value)
 
 
 def as_number(value):
@@ -236,6 +248,11 @@ class DeclaredLoss(keras.losses.Loss):
             owner._write(key, variable)
             self.refresh()
         return owner._read(key)
+
+    def moving(self) -> list[Moving]:
+        """The hyper-parameters that became variables."""
+        values = [owner._read(key) for owner, key in self._slots().values()]
+        return [value for value in values if isinstance(value, Moving)]
 
     def check_hyperparameter(self, name, value):
         """`value` if the hyper-parameter `name` exists and may have it, else a ValueError."""

@@ -110,6 +110,13 @@ class Evidence:
     def has_ids(self) -> bool:
         return isinstance(self.labels, Ids)
 
+    def with_ids(self) -> "Evidence":
+        """Evidence for the label as a class id: of a soft label its largest target."""
+        if self.has_ids:
+            return self
+        ids = ops.cast(ops.argmax(self.labels.targets, axis=-1), "int32")
+        return Evidence(self.logits, Ids(ids, self.labels.ignored, ops.zeros_like(ids, dtype="bool")), self.valid)
+
     @cached_property
     def log_p(self):
         """Log-probability of the label; for ids only."""

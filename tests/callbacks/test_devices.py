@@ -1,12 +1,15 @@
-"""Two virtual CPU devices train as one does: same losses, same schedule."""
+"""Two virtual CPU devices train as one does: same losses, same schedule, same weight log."""
 
 import json
 import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 from harness import BACKEND
+
+from keras_robust.diagnostics import WeightLog
 
 CODE = """
 import json, os, sys
@@ -35,16 +38,23 @@ model.compile(keras.optimizers.SGD(0.1), loss=loss)
 keywords = dict(batch_size=8, verbose=0, shuffle=False, validation_data=(x, y), validation_batch_size=8)
 one = model.fit(x, y, epochs=4, callbacks=[kr.callbacks.DALSchedule()], **keywords).history
 two = model.fit(x, y, epochs=3, callbacks=[kr.callbacks.LogitBiasCycle((2.0, 0.5), 1, loss)], **keywords).history
-print(json.dumps([one, two]))
+wrapped = kr.ProvenanceModel(model)
+wrapped.compile(keras.optimizers.SGD(0.1), loss=loss)
+if scope is not None:
+    scope.__exit__(None, None, None)  # fit finds the strategy by the model
+logger = kr.callbacks.SampleWeightLogger(sys.argv[2], num_samples=32)
+targets = {"label": y, "index": np.arange(32)[::-1].copy(), "clean": y % 2}
+three = wrapped.fit(x, targets, epochs=3, callbacks=[logger, kr.callbacks.DALSchedule()], **keywords).history
+print(json.dumps([one, two, three]))
 """
 
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras trains on one device with PyTorch")
-def test_two_devices_equal_one():
+def test_two_devices_equal_one(tmp_path):
     runs = []
     for devices in (1, 2):
         process = subprocess.run(
-            [sys.executable, "-c", CODE, str(devices)],
+            [sys.executable, "-c", CODE, str(devices), str(tmp_path / str(devices))],
             env=os.environ | {"KERAS_BACKEND": BACKEND},
             capture_output=True,
             text=True,
@@ -55,3 +65,9 @@ def test_two_devices_equal_one():
         assert single.keys() == double.keys()
         for name, values in single.items():
             assert double[name] == pytest.approx(values, rel=1e-5), name
+    single, double = (WeightLog(tmp_path / str(devices)) for devices in (1, 2))
+    assert double.epochs == [0, 1, 2]
+    for field in ("margin", "weight", "loss", "learning_rate"):
+        np.testing.assert_allclose(double.array(field), single.array(field), rtol=1e-5, atol=1e-6, err_msg=field)
+    for field in ("label", "clean", "predicted", "step"):
+        np.testing.assert_array_equal(double.array(field), single.array(field), err_msg=field)

@@ -358,3 +358,31 @@ def test_a_killed_process_goes_on_where_it_was(tmp_path):
     )
     assert [row[0] for row in resumed] == list(range(6))
     assert resumed == whole
+
+
+def test_two_callbacks_on_one_hyperparameter_are_refused():
+    model = model_of(kr.DAL(from_logits=True))
+    with pytest.raises(ValueError, match="Two callbacks move 'q' of the same loss.*HyperparameterSchedule"):
+        fit(model, [DALSchedule(), HyperparameterSchedule({"q": LINEAR})])
+    fit(model, [HyperparameterSchedule({"lam": s.Constant(0.5)}), HyperparameterSchedule({"q": s.Constant(0.5)})])
+
+
+def test_a_moved_loss_in_another_model_takes_effect_or_is_refused():
+    loss = kr.GCE(from_logits=True)
+    model = model_of(loss)
+    fit(model, [HyperparameterSchedule({"q": LINEAR})])
+    other = model_of(loss)
+    if BACKEND == "jax":
+        with pytest.raises(ValueError, match="'q' of this loss is moved by a callback of another model"):
+            fit(other, [])
+    else:
+        assert_analytic(other, fit(other, []), lambda e: kr.GCE(LINEAR(EPOCHS - 1, EPOCHS), from_logits=True))
+    wrapped = kr.ProvenanceModel(model)
+    wrapped.compile(keras.optimizers.SGD(0.0), loss=loss)
+    assert_analytic(model, fit(wrapped, []), lambda e: kr.GCE(LINEAR(EPOCHS - 1, EPOCHS), from_logits=True))
+    again = model_of(loss)
+    assert_analytic(
+        again,
+        fit(again, [HyperparameterSchedule({"q": LINEAR})]),
+        lambda e: kr.GCE(LINEAR(e, EPOCHS), from_logits=True),
+    )

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 import keras_robust as kr
-from keras_robust import cli, comparison, data, noise
+from keras_robust import cli, comparison, noise
 
 
 def read_csv(path):
@@ -20,7 +20,13 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
     arguments = ["compare", "--noise", "symmetric:0.6", "--losses", "CE", "ANLCE", "--epochs", "3", "--seeds", "2"]
     assert cli.main([*arguments, "--out", str(out)]) == 0
     printed = capsys.readouterr().out
-    for words in ("ANLCE(alpha=5, beta=5)", "of the training labels are wrong", "memorised", "mean ± std of 2 seed(s)"):
+    for words in (
+        "P(noisy = column | clean = row)",
+        "ANLCE(alpha=5, beta=5)",
+        "of the training labels are wrong",
+        "memorised",
+        "mean ± std of 2 seed(s)",
+    ):
         assert words in printed
     rows = read_csv(out / "table.csv")
     assert [row["loss"] for row in rows] == ["CE()", "ANLCE(alpha=5, beta=5)"]
@@ -34,8 +40,15 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
         assert float(row["best"]) == pytest.approx(np.mean([max(run) for run in accuracy]))
         assert float(row["last_std"]) == pytest.approx(np.std([run[-1] for run in accuracy], ddof=1))
         assert 0 <= float(row["memorised"]) <= 1
+    logs = [kr.diagnostics.WeightLog(out / "weights" / f"ANLCE-alpha-5-beta-5-seed{seed}") for seed in (0, 1)]
+    assert float(rows[1]["auroc"]) == pytest.approx(np.mean([log.detection().auroc for log in logs]))
+    assert float(rows[1]["precision"]) == pytest.approx(np.mean([log.detection().precision for log in logs]))
+    assert [len(log.epochs) for log in logs] == [3, 3]
     settings = json.loads((out / "settings.json").read_text())
     assert settings["noise"] == "symmetric:0.6"
+    drawn = noise.NoisyLabels.load(out / "labels-seed1.npz")
+    assert settings["realised_rates"][1] == drawn.rate
+    assert drawn.report() in (out / "noise.txt").read_text()
     assert settings["losses"][1] == {"text": "ANLCE(alpha=5, beta=5)", "l1": 5e-5, "scheduled": False}
     assert abs(settings["realised_rates"][0] - 0.6) < 0.05
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
@@ -44,20 +57,20 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
     assert "File exists" in capsys.readouterr().err
 
 
-def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised():
-    arrays = data.load_arrays("digits")
-    labels = noise.corrupt(arrays.y_train, noise.symmetric(10, 0.4), seed=0)
+def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised(tmp_path):
     training = comparison.Training(epochs=6, learning_rate=0.05)
-    run = comparison.train(comparison.contender("GCE"), arrays, labels, training, seed=0)
+    learned = comparison.task("digits", "symmetric:0.4", seed=0)
+    run = comparison.train(comparison.contender("GCE"), learned, training, 0, tmp_path / "GCE")
     assert run.test_accuracy.shape == (6,)
     assert run.last == run.test_accuracy[-1]
     assert run.best == max(run.test_accuracy)
     assert run.best > 0.8
     assert run.memorised < 0.3
-    clean = noise.corrupt(arrays.y_train, np.eye(10), seed=0)
-    assert np.isnan(
-        comparison.train(comparison.contender("CE"), arrays, clean, comparison.Training(epochs=1), 0).memorised
-    )
+    assert run.detection.auroc > 0.9
+    assert run.detection.precision > 0.8
+    clean = comparison.task("digits", None, seed=0)
+    run = comparison.train(comparison.contender("CE"), clean, comparison.Training(epochs=1), 0, tmp_path / "CE")
+    assert np.isnan([run.memorised, *run.detection]).all()
 
 
 def test_cosine_annealing_by_epoch():
@@ -67,12 +80,13 @@ def test_cosine_annealing_by_epoch():
     assert training.rate_at(10) == pytest.approx(0.0)
 
 
-def test_wrong_arguments():
+def test_wrong_arguments(tmp_path):
     quiet = Console(quiet=True)
     with pytest.raises(ValueError, match="`epochs` of compare must be a whole number, at least 1"):
-        comparison.compare(epochs=0, console=quiet)
+        comparison.compare(tmp_path / "new", epochs=0, console=quiet)
     with pytest.raises(ValueError, match="`losses` of compare must be at least one loss, none of them twice"):
-        comparison.compare(losses=["CE", "CE()"], console=quiet)
+        comparison.compare(tmp_path / "new", losses=["CE", "CE()"], console=quiet)
+    assert not (tmp_path / "new").exists()
 
 
 @pytest.mark.parametrize(
@@ -80,7 +94,7 @@ def test_wrong_arguments():
     [
         (["compare", "--losses", "XCE"], "Known losses"),
         (["compare", "--noise", "odd:0.1"], "Noise must be None or one of"),
-        (["compare", "--dataset", "mnist0"], "`name` of load_arrays must be one of"),
+        (["compare", "--dataset", "mnist0"], "`dataset` of task must be one of"),
         (["logit-bias", "1"], "`K` of logit_bias must be"),
     ],
 )
@@ -102,3 +116,23 @@ def test_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"keras-robust {kr.__version__}\n"
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
+def test_a_task_from_files_is_learned_from_its_pipeline(tmp_path, dataset):
+    rng = np.random.default_rng(0)
+    shape = {"mnist": (28, 28), "cifar10": (32, 32, 3)}[dataset]
+    arrays = {"y_train": np.arange(40) % 10, "y_test": np.arange(10)}
+    arrays |= {
+        f"x_{s}": rng.integers(0, 256, (len(arrays[f"y_{s}"]), *shape)).astype("uint8") for s in ("train", "test")
+    }
+    np.savez(tmp_path / f"{dataset}.npz", **arrays)
+    learned = comparison.task(dataset, "asymmetric:0.9", seed=1, data_dir=tmp_path, batch_size=16)
+    assert learned.labels.mask.any()
+    run = comparison.train(comparison.contender("GCE"), learned, comparison.Training(epochs=2), 0, tmp_path / "log")
+    log = kr.diagnostics.WeightLog(tmp_path / "log")
+    np.testing.assert_array_equal(log.labels, learned.labels.noisy)
+    np.testing.assert_array_equal(log.clean, learned.labels.clean)
+    assert run.test_accuracy.shape == (2,)
+    assert run.memorised == log.memorised()[-1]
+    assert not comparison.task(dataset, None, seed=1, data_dir=tmp_path).labels.mask.any()

@@ -1,9 +1,14 @@
-"""The embedded data set."""
+"""Data sets in memory: embedded, from npz archives, from TFDS."""
+
+import re
+import shutil
+import sys
 
 import numpy as np
 import pytest
 
 from keras_robust import data
+from keras_robust.data import sources
 
 
 def test_digits():
@@ -21,5 +26,142 @@ def test_digits():
 
 
 def test_unknown_names_list_the_known_ones():
-    with pytest.raises(ValueError, match="`name` of load_arrays must be one of 'digits'. Received: name='digitz'"):
+    known = "'digits', 'mnist', 'fashion_mnist', 'cifar10', 'cifar100'"
+    with pytest.raises(ValueError, match=f"`name` of load_arrays must be one of {known}. Received: name='digitz'"):
         data.load_arrays("digitz")
+
+
+def archive(path, **changes):
+    rng = np.random.default_rng(0)
+    arrays = {
+        "x_train": rng.integers(0, 256, (6, 28, 28), np.uint8),
+        "y_train": np.arange(6, dtype=np.uint8),
+        "x_test": rng.integers(0, 256, (2, 28, 28), np.uint8),
+        "y_test": np.array([[8], [9]]),
+    } | changes
+    path.parent.mkdir(exist_ok=True)
+    np.savez(path, **{name: array for name, array in arrays.items() if array is not None})
+    return arrays
+
+
+@pytest.mark.parametrize("place", ["mnist.npz", "mnist/mnist.npz"])
+def test_npz(tmp_path, place):
+    arrays = archive(tmp_path / place)
+    stored, scaled = sources.read_arrays("mnist", tmp_path), data.load_arrays("mnist", tmp_path)
+    assert np.array_equal(stored.x_train, arrays["x_train"][..., None])
+    assert stored.x_train.dtype == np.uint8
+    assert stored.ids_train is None
+    assert stored.y_test.tolist() == [8, 9]
+    assert stored.y_train.dtype == np.int32
+    assert scaled.x_train.dtype == np.float32
+    assert np.array_equal(scaled.x_test, np.float32(arrays["x_test"][..., None]) / np.float32(255))
+    assert scaled.class_names == tuple("0123456789")
+
+
+def test_npz_of_cifar_is_in_the_original_order(tmp_path):
+    x = {"x_train": np.zeros((6, 32, 32, 3), np.uint8), "x_test": np.zeros((2, 32, 32, 3), np.uint8)}
+    archive(tmp_path / "cifar100.npz", **x)
+    stored = sources.read_arrays("cifar100", tmp_path)
+    assert stored.ids_train.tolist() == [0, 1, 2, 3, 4, 5]
+    assert stored.num_classes == len(set(stored.class_names)) == 100
+    assert list(stored.class_names) == sorted(stored.class_names)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"y_test": None}, "y_test is not a file in the archive"),
+        ({"y_train": np.arange(5)}, "train: 6 images need 6 integer labels, not int64 (5,)"),
+        ({"y_train": np.arange(6.0)}, "train: 6 images need 6 integer labels, not float64"),
+        ({"y_test": np.array([3, 10])}, "test: labels must lie in [0, 10). Label 1 of them is 10."),
+        ({"y_test": np.array([-1, 3])}, "test: labels must lie in [0, 10). Label 0 of them is -1."),
+        ({"x_test": np.zeros((2, 28, 28))}, "test: images must be uint8 of shape"),
+        ({"x_test": np.zeros((2, 28), np.uint8)}, "test: images must be uint8 of shape"),
+        ({"x_train": np.array([None] * 6)}, "does not hold readable arrays"),
+    ],
+)
+def test_a_wrong_npz_is_named(tmp_path, changes, words):
+    archive(tmp_path / "mnist.npz", **changes)
+    with pytest.raises(ValueError, match=f"{tmp_path / 'mnist.npz'}.*{re.escape(words)}"):
+        data.load_arrays("mnist", tmp_path)
+
+
+def test_a_broken_npz_is_named(tmp_path):
+    path = tmp_path / "mnist.npz"
+    archive(path)
+    content = path.read_bytes()
+    for broken in (b"", b"no archive", content[: len(content) // 2]):
+        path.write_bytes(broken)
+        with pytest.raises(ValueError, match="mnist.npz does not hold readable arrays"):
+            data.load_arrays("mnist", tmp_path)
+
+
+def test_missing_data_says_where_it_was_looked_for(tmp_path, monkeypatch):
+    with pytest.raises(FileNotFoundError) as error:
+        data.load_arrays("cifar10", tmp_path)
+    for words in (str(tmp_path), "cifar10.npz", "tfds/cifar10/", "download=True"):
+        assert words in str(error.value)
+    monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "elsewhere"))
+    with pytest.raises(FileNotFoundError, match="elsewhere holds no mnist"):
+        data.load_arrays("mnist")
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    """A data set called cifar10 as TFDS prepares it, with 7 training and 3 test images, in several files."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    class Cifar10(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("3.0.2")
+
+        def _info(self):
+            features = {
+                "id": tfds.features.Text(),
+                "image": tfds.features.Image(shape=(32, 32, 3)),
+                "label": tfds.features.ClassLabel(num_classes=10),
+            }
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, dl_manager):
+            return {"train": self._generate_examples("train", 7), "test": self._generate_examples("test", 3)}
+
+        def _generate_examples(self, split, count):
+            for n in range(count):
+                image = np.full((32, 32, 3), 20 * n, np.uint8)
+                yield n, {"id": f"{split}_{n:05d}", "image": image, "label": n % 10}
+
+    folder = tmp_path_factory.mktemp("data")
+    Cifar10(data_dir=str(folder / "tfds")).download_and_prepare(
+        download_config=tfds.download.DownloadConfig(num_shards=2)
+    )
+    return folder
+
+
+@pytest.mark.parametrize("inside", ["", "tfds"])
+def test_tfds(prepared, inside):
+    arrays = sources.read_arrays("cifar10", prepared / inside)
+    numbers = [int(name.decode().removeprefix("train_")) for name in arrays.ids_train]
+    assert sorted(numbers) == list(range(7))
+    assert arrays.y_train.tolist() == numbers
+    assert arrays.x_train[:, 5, 5, 1].tolist() == [20 * n for n in numbers]
+    assert arrays.x_test.shape == (3, 32, 32, 3)
+    assert sources.read_arrays("cifar10", prepared).ids_train.tolist() == arrays.ids_train.tolist()
+
+
+def test_damaged_tfds_records_are_named(prepared, tmp_path):
+    shutil.copytree(prepared / "tfds", tmp_path / "tfds")
+    [folder] = tmp_path.glob("tfds/cifar10/*")
+    record = sorted(folder.glob("*train.tfrecord*"))[0]
+    record.write_bytes(record.read_bytes()[:-20])
+    with pytest.raises(ValueError, match=f"{folder}, train"):
+        data.load_arrays("cifar10", tmp_path)
+
+
+def test_missing_extras_say_what_to_install(prepared, monkeypatch):
+    monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
+    with pytest.raises(ImportError, match=r"cifar10.* pip install 'keras-robust\[data\]'"):
+        data.load_arrays("cifar10", prepared)
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    for call in (lambda: data.load("digits"), lambda: data.with_provenance((np.zeros((2, 1)), np.zeros(2, int)))):
+        with pytest.raises(ImportError, match=r"tf.data.* pip install 'keras-robust\[data\]'"):
+            call()

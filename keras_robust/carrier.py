@@ -1,11 +1,13 @@
-"""How a compiled training step sees a hyper-parameter move, on every backend.
+"""How a compiled training step sees variables that are not the model's, on every backend.
 
-On JAX a variable that only the loss holds is a constant of the compiled step. The variables of the model's metrics are
-not: so the model gets one metric that reports nothing and whose variables are the hyper-parameters. It adds nothing to
-`model.weights`, to saved files or to an exported graph.
+On JAX a variable that only a loss holds is a constant of the compiled step. The variables of the model's metrics are
+not: so the model gets one metric that reports nothing and whose variables are the moving hyper-parameters and the
+records of samples. It adds nothing to `model.weights`, to saved files or to an exported graph.
 """
 
 import keras
+
+from keras_robust.losses import RobustLoss
 
 
 class Carrier(keras.metrics.Metric):
@@ -29,7 +31,7 @@ class Carrier(keras.metrics.Metric):
         return {}
 
 
-def attach(model: keras.Model, variables) -> None:
+def carry(model: keras.Model, variables) -> None:
     """Adds variables to the model's one carrier, and has the step compiled again if it grew."""
     carrier = getattr(model, "_robust_hyperparameters", None)
     if carrier is None:
@@ -41,3 +43,8 @@ def attach(model: keras.Model, variables) -> None:
     if new:
         carrier.carried = [*carrier.carried, *new]
         model.train_function = model.test_function = None
+
+
+def compiled_losses(model: keras.Model) -> list[RobustLoss]:
+    """The losses of this package that a model is compiled with."""
+    return [loss for loss in keras.tree.flatten(getattr(model, "loss", None)) if isinstance(loss, RobustLoss)]

@@ -1,0 +1,191 @@
+"""Logging the margin, weight and loss of every training sample."""
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_robust.backend import variable_scope
+from keras_robust.callbacks.recorder import FLOATS, Recorder, empty_records
+from keras_robust.carrier import compiled_losses
+from keras_robust.checks import at_least, refuse
+from keras_robust.labels import class_ids
+from keras_robust.losses import RobustLoss
+from keras_robust.provenance import ProvenanceModel, read_provenance
+from keras_robust.weight_log import WeightLog, drop_epochs, logged_epochs, write_epoch
+
+
+class SampleWeightLogger(keras.callbacks.Callback):
+    """Logs the margin, implicit weight, loss and prediction of every training sample, epoch by epoch, by its number.
+
+    In one of two ways:
+
+    - in the training step itself, without a second forward pass: the model is a `ProvenanceModel` and its targets are
+      {"label", "index"}, with "clean" where it is known. Logged is what the step saw: each sample before its update,
+      with dropout and augmentation as they were.
+    - by a look at `probe` after the epoch, for any model: one forward pass over it, as in inference.
+
+    The files, one an epoch, are written whole or not at all. A run that goes on (`initial_epoch`, BackupAndRestore)
+    goes on with its log; later epochs that the log holds already are dropped. Read it with `diagnostics.WeightLog`, or
+    by `logger.log()`.
+
+    A learning rate that a callback changes within an epoch is logged by its value at the epoch's first step. A
+    batch-coupled loss gives no sample a weight of its own: NaN is logged.
+
+    Args:
+        path: folder of the log.
+        num_samples: number of training samples N; their numbers are 0 to N - 1. Needed in the training step; 0 to 2^31.
+        probe: what to look at after each epoch: (x, y), or a dataset of batches (x, y); y holds labels, or targets
+            {"label", "index", "clean"}. Without "index" samples are numbered as they come. None: the training step.
+        every: epochs between two logged ones; the first is logged, and the last.
+        loss: the loss whose weights are logged; None: the loss of this package that the model is compiled with.
+        batch_size: batch size of the look at (x, y).
+        overwrite: whether training from epoch 0 may replace a log that is there.
+
+    Raises:
+        ValueError: for an argument out of range; when training starts, for a model that cannot be logged so, and for a
+            log that is there already; at the end of an epoch, for sample numbers outside [0, N).
+
+    Example:
+
+    >>> inside = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
+    >>> model = keras_robust.ProvenanceModel(inside)
+    >>> model.compile("sgd", keras_robust.GCE(from_logits=True))
+    >>> targets = {"label": np.array([0, 1, 1]), "index": np.arange(3), "clean": np.array([0, 0, 1])}
+    >>> logger = keras_robust.callbacks.SampleWeightLogger(tmp_path / "weights", num_samples=3)
+    >>> history = model.fit(np.ones((3, 3)), targets, epochs=2, callbacks=[logger], verbose=0)
+    >>> logger.log().array("margin").shape
+    (2, 3)
+    """
+
+    def __init__(self, path, num_samples=None, probe=None, every=1, loss=None, batch_size=256, overwrite=False):
+        super().__init__()
+        own = type(self).__name__
+        self.path = path
+        self.num_samples = at_least(1, integer=True, optional=True).check(own, "num_samples", num_samples)
+        self.every = at_least(1, integer=True).check(own, "every", every)
+        self.batch_size = at_least(1, integer=True).check(own, "batch_size", batch_size)
+        if loss is not None and not isinstance(loss, RobustLoss):
+            refuse(own, "loss", "a loss of keras_robust or None", loss)
+        if probe is None and num_samples is None:
+            refuse(own, "num_samples", "the number of training samples where no `probe` is given", num_samples)
+        self.probe, self.loss, self.overwrite = probe, loss, overwrite
+
+    def log(self, clean=None) -> WeightLog:
+        """What was logged so far."""
+        return WeightLog(self.path, clean)
+
+    def set_model(self, model):
+        super().set_model(model)
+        self._loss = self.loss or self._compiled_loss(model)
+        self._first_epoch = True
+        self._recorder = None
+        if self.probe is None:
+            if not isinstance(model, ProvenanceModel):
+                raise ValueError(
+                    "SampleWeightLogger records samples in the training step of a keras_robust.ProvenanceModel. "
+                    f"Received: a model of type {type(model).__name__}. Wrap it, ProvenanceModel(model), and give fit "
+                    'targets {"label", "index"}; or give the logger a `probe` to look at after each epoch.'
+                )
+            self._recorder = self._recorder_of(model)
+
+    def on_epoch_begin(self, epoch, logs=None):
+        if self._first_epoch:
+            self._first_epoch = False
+            there = logged_epochs(self.path)
+            if there and epoch == 0 and not self.overwrite:
+                raise ValueError(
+                    f"{self.path} holds the log of another run. Give SampleWeightLogger a new folder, or "
+                    "overwrite=True; a run that goes on starts from its initial_epoch."
+                )
+            drop_epochs(self.path, epoch)
+        self._rate = None
+        self._updates = int(ops.convert_to_numpy(_plain(self.model.optimizer)._iterations))
+        if self._recorder is not None:
+            self._recorder.reset()
+
+    def on_train_batch_begin(self, batch, logs=None):
+        if self._rate is None:
+            # Now, because callbacks may set the rate at the beginning of an epoch or at its end.
+            self._rate = float(ops.convert_to_numpy(_plain(self.model.optimizer).learning_rate))
+
+    def on_epoch_end(self, epoch, logs=None):
+        if epoch % self.every and epoch + 1 < self.params["epochs"] and not self.model.stop_training:
+            return
+        records = self._look() if self._recorder is None else self._recorder.records()
+        records["learning_rate"] = np.where(records["label"] >= 0, self._rates(records["step"]), np.nan)
+        write_epoch(self.path, epoch, records)
+
+    def _rates(self, step):
+        """The learning rate at each step of the epoch."""
+        schedule = _plain(self.model.optimizer)._learning_rate
+        if not isinstance(schedule, keras.optimizers.schedules.LearningRateSchedule):
+            return self._rate
+        steps = range(max(step.max(initial=0), 0) + 1)
+        rates = np.array([float(ops.convert_to_numpy(schedule(self._updates + i))) for i in steps])
+        return rates[np.maximum(step, 0)]
+
+    def _look(self):
+        columns, next_index = [], 0
+        for x, y in self._probe_batches():
+            provenance = read_provenance(y)
+            x = keras.tree.map_structure(np.asarray, x)
+            y_pred = ops.convert_to_tensor(self.model.predict_on_batch(x))
+            statistics = self._loss.sample_statistics(_as_tensor(provenance.label), y_pred)
+            size = len(y_pred)
+            column = {name: ops.convert_to_numpy(value) for name, value in statistics._asdict().items()}
+            index = provenance.index
+            column["index"] = np.arange(next_index, next_index + size) if index is None else np.reshape(index, -1)
+            clean = provenance.clean
+            column["clean"] = np.full(size, -1)
+            if clean is not None:
+                column["clean"] = ops.convert_to_numpy(class_ids(_as_tensor(clean), y_pred))
+            columns.append(column)
+            next_index += size
+        index = np.concatenate([column.pop("index") for column in columns]).astype("int64")
+        num_samples = self.num_samples or int(index.max()) + 1
+        if index.min() < 0 or index.max() >= num_samples:
+            raise ValueError(
+                f"`probe` of SampleWeightLogger must number its samples within [0, {num_samples}). "
+                f"Received: numbers from {index.min()} to {index.max()}."
+            )
+        records = empty_records(num_samples)
+        for name in (*FLOATS, "label", "clean", "predicted"):
+            records[name][index] = np.concatenate([column[name] for column in columns])
+        return records
+
+    def _probe_batches(self):
+        if not (isinstance(self.probe, tuple) and len(self.probe) == 2):
+            for batch in self.probe:
+                yield batch[:2]
+            return
+        size = len(keras.tree.flatten(self.probe[0])[0])
+        for start in range(0, size, self.batch_size):
+            yield keras.tree.map_structure(lambda a, start=start: a[start : start + self.batch_size], self.probe)
+
+    def _compiled_loss(self, model):
+        found = compiled_losses(model)
+        if len(found) != 1:
+            raise ValueError(
+                "SampleWeightLogger logs the weights of the one loss of keras_robust that the model is compiled with, "
+                f"and found {len(found)}: {found!r}. Pass the one to log as `loss`."
+            )
+        return found[0]
+
+    def _recorder_of(self, model):
+        """The recorder of this loss and size that the model has, or a new one."""
+        for recorder in model.recorders:
+            if recorder.loss is self._loss and recorder.num_samples == self.num_samples:
+                return recorder
+        with variable_scope(model):
+            recorder = Recorder(self._loss, self.num_samples)
+        model.add_recorder(recorder)
+        return recorder
+
+
+def _plain(optimizer):
+    """The optimiser inside one that scales the loss."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _as_tensor(y):
+    return ops.convert_to_tensor(np.asarray(y))

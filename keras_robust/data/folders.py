@@ -1,0 +1,249 @@
+"""Data sets in folders on disk, in their official layouts: which files there are and what they are labelled.
+
+Images are never all in memory; the labels are. All files are looked for when a data set is loaded, by listing each
+folder once, and nothing is left out in silence: what does not fit is an error that names the file.
+"""
+
+import os
+import pathlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+ANIMALS = ("cat", "lynx", "wolf", "coyote", "cheetah", "jaguar", "chimpanzee", "orangutan", "hamster", "guinea pig")
+CLOTHES = "T-Shirt|Shirt|Knitwear|Chiffon|Sweater|Hoodie|Windbreaker|Jacket|Down Coat|Suit|Shawl|Dress|Vest|Underwear"
+SIDE = 64
+RECORD = np.dtype([("id", "V4"), ("label", "V4"), ("pixels", np.uint8, (3, SIDE, SIDE))])
+
+
+@dataclass(frozen=True)
+class Files:
+    """Images in files of their own, and their labels (n,), int32."""
+
+    paths: list
+    labels: np.ndarray
+
+
+@dataclass(frozen=True)
+class Records:
+    """Images of 64 x 64 pixels in files of fixed-length records, and their labels (n,), int32."""
+
+    files: list
+    labels: np.ndarray
+    shape = (SIDE, SIDE, 3)
+
+    def read(self, positions) -> np.ndarray:
+        """Those images, (n, 64, 64, 3), uint8, by their positions in all files one after the other."""
+        maps = [np.memmap(path, RECORD, "r") for path in self.files]
+        ends = np.cumsum([len(records) for records in maps])
+        images = np.empty((len(positions), SIDE, SIDE, 3), np.uint8)
+        for place, position in enumerate(positions):
+            file = int(np.searchsorted(ends, position, side="right"))
+            record = maps[file][position - ends[file]]
+            images[place] = record["pixels"].transpose(1, 2, 0)
+        return images
+
+
+@dataclass(frozen=True)
+class Folder:
+    """A data set on disk."""
+
+    class_names: tuple
+    train: Files | Records
+    test: Files | Records
+
+
+def webvision(data_dir, num_classes: int = 1000) -> Folder:
+    """WebVision 1.0, the images that Google found, tested on the validation images; the first `num_classes` classes.
+
+    Layout: info/train_filelist_google.txt ("google/q0001/NAME.jpg 0"), google/, info/val_filelist.txt
+    ("val000001.jpg 412"), val_images_256/ (or val_images/), info/synsets.txt for the names of the classes.
+
+    Reference: Li et al. 2017. Classes 0 to 49 alone are the "mini" setting of Jiang et al. 2018.
+    """
+    root = _root(data_dir, "webvision", "info/train_filelist_google.txt")
+    small = root / "val_images_256"
+    validation = small if small.is_dir() or not (root / "val_images").is_dir() else root / "val_images"
+    return Folder(
+        _synsets(root / "info" / "synsets.txt", num_classes),
+        _listed(root / "info" / "train_filelist_google.txt", root, num_classes),
+        _listed(root / "info" / "val_filelist.txt", validation, num_classes),
+    )
+
+
+def mini_webvision(data_dir) -> Folder:
+    """WebVision 1.0, its first 50 classes."""
+    return webvision(data_dir, num_classes=50)
+
+
+def clothing1m(data_dir) -> Folder:
+    """Clothing1M: trained on the million noisy labels, tested on the clean test labels.
+
+    Layout: noisy_train_key_list.txt and clean_test_key_list.txt ("images/0/00/NAME.jpg"), noisy_label_kv.txt and
+    clean_label_kv.txt ("images/0/00/NAME.jpg 3"), images/, category_names_eng.txt for the names of the classes.
+
+    Reference: Xiao et al. 2015.
+    """
+    root = _root(data_dir, "clothing1m", "noisy_train_key_list.txt")
+    names = root / "category_names_eng.txt"
+    classes = tuple(_lines(names)) if names.is_file() else tuple(CLOTHES.split("|"))
+    if len(classes) != 14:
+        raise ValueError(f"{names} must name 14 classes. It names {len(classes)}.")
+    return Folder(
+        classes,
+        _keyed(root, "noisy_train_key_list.txt", "noisy_label_kv.txt", len(classes)),
+        _keyed(root, "clean_test_key_list.txt", "clean_label_kv.txt", len(classes)),
+    )
+
+
+def animal10n(data_dir) -> Folder:
+    """ANIMAL-10N, as images or in its binary version.
+
+    Layout: training/ and testing/ with images LABEL_NUMBER.jpg, in the order of their numbers; or data_batch_1.bin,
+    data_batch_2.bin, ... and test_batch.bin with records of 4 bytes id, 4 bytes label, 3 x 64 x 64 bytes pixels.
+
+    Reference: Song et al. 2019.
+    """
+    root = _root(data_dir, "animal10n", "training", "data_batch_1.bin")
+    if (root / "training").is_dir():
+        return Folder(ANIMALS, _named(root / "training"), _named(root / "testing"))
+    return Folder(ANIMALS, _binary(_numbered_batches(root)), _binary([root / "test_batch.bin"]))
+
+
+FOLDERS = {
+    "webvision": webvision,
+    "mini_webvision": mini_webvision,
+    "animal10n": animal10n,
+    "clothing1m": clothing1m,
+}
+
+
+def _root(data_dir, name, *markers):
+    """The folder that holds a data set: `data_dir` itself or one of the data set's name in it."""
+    if data_dir is None:
+        raise ValueError(f"{name} is read from disk: pass the folder that holds it as `data_dir`.")
+    folder = pathlib.Path(data_dir).expanduser()
+    for root in (folder, folder / name):
+        if any((root / marker).exists() for marker in markers):
+            return root
+    raise FileNotFoundError(f"{folder} holds no {name}: there is no {' or '.join(markers)} in it, or in {name}/ in it.")
+
+
+def _lines(path):
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no {path}.")
+    lines = path.read_text(encoding="utf-8").splitlines()
+    return [line.strip() for line in lines if line.strip()]
+
+
+def _pairs(path, num_classes):
+    """Names and labels of a list of lines "NAME LABEL", checked."""
+    lines = _lines(path)
+    names, labels = [], np.empty(len(lines), "int32")
+    for number, line in enumerate(lines):
+        name, _, label = line.replace("\t", " ").rpartition(" ")
+        if not name or not re.fullmatch(r"\d{1,9}", label) or int(label) >= num_classes:
+            raise ValueError(f"{path}: expected a file and a label in [0, {num_classes}). Received: {line!r}.")
+        names.append(name.strip())
+        labels[number] = int(label)
+    return names, labels
+
+
+def _synsets(path, num_classes):
+    """Names of WebVision's classes: the first word that a line has after the number of its synset."""
+    if not path.is_file():
+        return tuple(str(label) for label in range(num_classes))
+    names = [line.partition(" ")[2].partition(",")[0].strip() or line for line in _lines(path)]
+    if len(names) < num_classes:
+        raise ValueError(f"{path} must name {num_classes} classes. It names {len(names)}.")
+    return tuple(names[:num_classes])
+
+
+def _listed(path, folder, num_classes):
+    """The files that a list of "NAME LABEL" names, of the first `num_classes` classes of WebVision's 1,000."""
+    names, labels = _pairs(path, 1000)
+    kept = labels < num_classes
+    return _files(path, folder, [name for name, keep in zip(names, kept, strict=True) if keep], labels[kept])
+
+
+def _keyed(root, keys, values, num_classes):
+    """The files that a list of names holds, labelled by a second list that may hold more."""
+    names, labels = _pairs(root / values, num_classes)
+    known = dict(zip(names, labels.tolist(), strict=True))
+    differ = [name for name, label in zip(names, labels.tolist(), strict=True) if known[name] != label]
+    if differ:
+        raise ValueError(f"{root / values} gives {differ[0]} two labels.")
+    wanted = _lines(root / keys)
+    unlabelled = [name for name in wanted if name not in known]
+    if unlabelled:
+        raise ValueError(
+            f"{root / values} has no label for {len(unlabelled):,} of the {len(wanted):,} images that {keys} names, "
+            f"the first: {unlabelled[0]}."
+        )
+    return _files(root / keys, root, wanted, np.array([known[name] for name in wanted], "int32"))
+
+
+def _files(listing, folder, names, labels):
+    """Those files, if all are there."""
+    if not names:
+        raise ValueError(f"{listing} names no images.")
+    listed, missing = {}, []
+    for name in names:
+        parent, _, file = name.rpartition("/")
+        if parent not in listed:
+            inside = folder / parent
+            listed[parent] = set(os.listdir(inside)) if inside.is_dir() else set()
+        if file not in listed[parent]:
+            missing.append(name)
+    if missing:
+        raise FileNotFoundError(
+            f"{len(missing):,} of the {len(names):,} images that {listing} names are missing, the first: "
+            f"{folder / missing[0]}."
+        )
+    return Files([f"{folder}/{name}" for name in names], labels)
+
+
+def _named(folder):
+    """The images LABEL_NUMBER.jpg of a folder, in the order of their numbers."""
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no {folder}.")
+    found = []
+    for name in os.listdir(folder):
+        match = re.fullmatch(r"(\d+)_(\d+)\.jpe?g", name, flags=re.IGNORECASE)
+        if match is None or int(match[1]) >= len(ANIMALS):
+            raise ValueError(f"{folder / name} is not called LABEL_NUMBER.jpg with a label in [0, {len(ANIMALS)}).")
+        found.append((int(match[2]), name, int(match[1])))
+    if not found:
+        raise ValueError(f"{folder} holds no images.")
+    found.sort()
+    return Files([f"{folder}/{name}" for _, name, _ in found], np.array([label for *_, label in found], "int32"))
+
+
+def _numbered_batches(root):
+    found = {int(path.stem.removeprefix("data_batch_")): path for path in root.glob("data_batch_*.bin")}
+    for number in range(1, max(found) + 1):
+        if number not in found:
+            raise FileNotFoundError(f"There is no {root / f'data_batch_{number}.bin'}.")
+    return [found[number] for number in sorted(found)]
+
+
+def _binary(files):
+    labels = []
+    for path in files:
+        if not path.is_file():
+            raise FileNotFoundError(f"There is no {path}.")
+        size = path.stat().st_size
+        if size == 0 or size % RECORD.itemsize:
+            raise ValueError(f"{path} has {size:,} bytes, which are not whole records of {RECORD.itemsize:,} bytes.")
+        raw = np.ascontiguousarray(np.memmap(path, RECORD, "r")["label"])
+        # SELFIE's reader takes the first byte for the highest.
+        orders = (raw.view(">u4"), raw.view("<u4"))
+        read = next((found for found in orders if found.max() < len(ANIMALS)), None)
+        if read is None:
+            record = int(np.argmax(orders[0] >= len(ANIMALS)))
+            raise ValueError(
+                f"{path}: labels must lie in [0, {len(ANIMALS)}). Record {record} has {int(orders[0][record])}."
+            )
+        labels.append(read.astype("int32"))
+    return Records(list(files), np.concatenate(labels))

@@ -1,0 +1,272 @@
+"""Data sets by name, with wrong labels, ready for `model.fit`."""
+
+import pathlib
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+
+from keras_robust.checks import OneOf, refuse
+from keras_robust.data.augment import Augmentation, recipe
+from keras_robust.data.folders import FOLDERS
+from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
+from keras_robust.data.provenance import BATCH_SIZE, SEED
+from keras_robust.data.sources import SOURCES, read_arrays
+from keras_robust.noise.corruption import NoisyLabels, corrupt
+from keras_robust.noise.specification import draw
+
+# The images of another data set with the labels that people gave them.
+HUMAN = {"cifar10n": ("cifar10", "human:worst"), "cifar100n": ("cifar100", "human:cifar100n")}
+DATASETS = (*SOURCES, *HUMAN, *FOLDERS)
+# Images to train on and to test on, as published.
+SIZES = {
+    "digits": (1_438, 359),
+    "mnist": (60_000, 10_000),
+    "fashion_mnist": (60_000, 10_000),
+    **dict.fromkeys(("cifar10", "cifar100", "cifar10n", "cifar100n"), (50_000, 10_000)),
+    "webvision": (980_449, 50_000),
+    "mini_webvision": (65_944, 2_500),
+    "animal10n": (50_000, 5_000),
+    "clothing1m": (1_000_000, 10_526),
+}
+
+
+@dataclass(frozen=True)
+class DatasetInfo:
+    """What `load` loaded.
+
+    Attributes:
+        input_shape: shape of one image as the model gets it.
+        train_size, test_size: numbers of images.
+        complete: whether these are the published numbers.
+        mean, std: what was subtracted from and divided into images in [0, 1], by channel.
+        normalisation: where mean and std are from.
+        augmentation: name of the recipe, "none", or the class of your own layer.
+    """
+
+    name: str
+    num_classes: int
+    class_names: tuple
+    input_shape: tuple
+    train_size: int
+    test_size: int
+    complete: bool
+    mean: tuple
+    std: tuple
+    normalisation: str
+    augmentation: str
+
+
+class Splits(NamedTuple):
+    """Data to train and to test on, as `tf.data.Dataset`s of batches, what they are, and the noise in the labels.
+
+    `noise` is None without noise, and where wrong labels came with the data and the true ones are unknown.
+    """
+
+    train: Any
+    test: Any
+    info: DatasetInfo
+    noise: NoisyLabels | None
+
+
+def load(
+    name: str = "digits",
+    noise=None,
+    batch_size: int = 128,
+    seed: int = 0,
+    data_dir=None,
+    augment=True,
+    provenance: bool = False,
+    *,
+    drop_remainder: bool = False,
+    download: bool = False,
+) -> Splits:
+    """A data set by name, wrong labels to train on and clean ones to test on, ready for `model.fit` on any backend.
+
+    - In memory: "digits" (embedded), "mnist", "fashion_mnist", "cifar10", "cifar100", from a npz archive or from TFDS.
+    - With the labels that people gave: "cifar10n", "cifar100n", images as above joined to the labels by number.
+    - From disk, in their official layouts, with the wrong labels that they came with: "webvision" (what Google found),
+      "mini_webvision" (its first 50 classes), "animal10n", "clothing1m"; see `data.folders`.
+
+    Each epoch has a new order and a new augmentation. The k-th time that a split is iterated, the same `seed` gives the
+    same batches, on every backend; Keras iterates once more to build a model that is not built yet.
+
+    Images are augmented in [0, 255], as Keras' layers expect them, then normalised. `data.augment.RECIPES` is the table
+    of what the papers do: CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
+    "logit_bias"); WebVision a random part of the image, flip and colour jitter; MNIST nothing.
+
+    Args:
+        name: one of the names above.
+        noise: a noise string such as "symmetric:0.4" (see `noise.draw`), a transition matrix (K, K), `NoisyLabels` of
+            these training samples in their order, or None. "human:worst" for "cifar10n" unless you choose another.
+            Data with wrong labels of its own takes None or `NoisyLabels`.
+        batch_size: samples a batch, at least 1.
+        seed: a whole number, for the noise, the orders and the augmentation.
+        data_dir: folder that holds the data set, by itself or in a folder of its name; for npz and TFDS see
+            `load_arrays`. Human labels are looked for in it, or in noisy_labels/ in it if there is such a folder.
+        augment: True for the data set's own augmentation, False or None for none, the name of another recipe of the
+            data set ("anl", "dal", "logit_bias", "dividemix"), which brings its normalisation too, or a Keras or
+            KerasCV layer. KerasCV's layers draw from TensorFlow's own generators: this seed does not fix them.
+        provenance: whether targets of training are {"label", "index", "clean"}, int32, instead of labels: index is the
+            position of the sample in the data set, in [0, info.train_size); "clean" is left out where it is unknown.
+        drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
+            wants it.
+        download: whether TFDS may download and prepare what is not there.
+
+    Returns:
+        `Splits`: train, test, info, noise. Test batches are (image, label), in the order of the data set.
+
+    Raises:
+        ValueError: for an argument that does not fit, or a file that does not hold what it should.
+        FileNotFoundError: naming the file that is missing.
+        ImportError: if a package that reads the data is not installed.
+        tf.errors.InvalidArgumentError: naming the file, from a batch, for an image on disk that cannot be read.
+
+    Example:
+
+    >>> train, test, info, noise = keras_robust.data.load("digits", noise="symmetric:0.4", provenance=True)
+    >>> images, targets = next(iter(train))
+    >>> images.shape, sorted(targets)
+    (TensorShape([128, 8, 8, 1]), ['clean', 'index', 'label'])
+    >>> bool(np.all(noise.noisy[targets["index"]] == targets["label"]))
+    True
+    """
+    name = OneOf(DATASETS).check("load", "name", name)
+    batch_size = BATCH_SIZE.check("load", "batch_size", batch_size)
+    seed = SEED.check("load", "seed", seed)
+    stored, people = HUMAN.get(name, (name, None))
+    row = recipe(stored, augment if isinstance(augment, str) else None)
+    hide_gpus_from_tensorflow()
+    if name in FOLDERS:
+        folder = FOLDERS[name](data_dir)
+        class_names, images = folder.class_names, (folder.train, folder.test)
+        labels, test_labels = folder.train.labels, folder.test.labels
+        drawn = _natural(name, noise, labels, len(class_names))
+        truth = {} if drawn is None else {"clean": drawn.clean}
+    else:
+        arrays = read_arrays(stored, data_dir, download)
+        class_names, images = arrays.class_names, (arrays.x_train, arrays.x_test)
+        labels, test_labels = arrays.y_train, arrays.y_test
+        drawn = _drawn(name, people, noise, arrays, row, seed, data_dir)
+        truth = {"clean": labels}
+    augmentation, called = _augmentation(augment, row, images[0])
+    given = np.asarray(labels if drawn is None else drawn.noisy, "int32")
+    index = np.arange(len(given), dtype="int32")
+    targets = {"label": given, "index": index} | truth if provenance else given
+    train = image_batches(images[0], targets, batch_size, Preparation(row, augmentation), seed, drop_remainder)
+    test = image_batches(images[1], test_labels, batch_size, Preparation(row))
+    sizes = (len(given), len(test_labels))
+    info = DatasetInfo(
+        name=name,
+        num_classes=len(class_names),
+        class_names=tuple(class_names),
+        input_shape=tuple(train.element_spec[0].shape[1:]),
+        train_size=sizes[0],
+        test_size=sizes[1],
+        complete=sizes == SIZES[name],
+        mean=row.mean,
+        std=row.std,
+        normalisation=row.source,
+        augmentation=called,
+    )
+    return Splits(train, test, info, drawn)
+
+
+def load_noisy(name: str = "digits", noise=None, seed: int = 0, data_dir=None, download: bool = False):
+    """A data set in memory, whole, and the wrong labels that `load` gives its training samples.
+
+    Args:
+        name: "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n" or "cifar100n".
+        noise, seed, data_dir, download: as in `load`.
+
+    Returns:
+        `Arrays`, images as they were stored, and `NoisyLabels`; without noise they record that nothing is wrong.
+
+    Raises:
+        ValueError, FileNotFoundError, ImportError: as `load`.
+
+    Example:
+
+    >>> arrays, labels = keras_robust.data.load_noisy("digits", "symmetric:0.4")
+    >>> arrays.x_train.shape, labels.noisy.shape
+    ((1438, 8, 8, 1), (1438,))
+    """
+    name = OneOf((*SOURCES, *HUMAN)).check("load_noisy", "name", name)
+    stored, people = HUMAN.get(name, (name, None))
+    arrays = read_arrays(stored, data_dir, download)
+    drawn = _drawn(name, people, noise, arrays, recipe(stored, None), seed, data_dir)
+    return arrays, corrupt(arrays.y_train, np.eye(arrays.num_classes), seed) if drawn is None else drawn
+
+
+def _augmentation(augment, row, images):
+    """What `augment` stands for, and what it is called."""
+    if augment is None or augment is False:
+        return None, "none"
+    if isinstance(augment, keras.layers.Layer):
+        return Augmentation([augment]), type(augment).__name__
+    if augment is not True and not isinstance(augment, str):
+        refuse("load", "augment", "True, False, the name of a recipe, or a Keras layer", augment)
+    height, width = images.shape[1:3] if isinstance(images, np.ndarray) else (row.size, row.size)
+    return Augmentation(row.layers(height, width)), row.name
+
+
+def _drawn(name, people, noise, arrays, row, seed, data_dir):
+    """The labels to train on, of a data set whose own labels are clean."""
+    K, labels = arrays.num_classes, arrays.y_train
+    if isinstance(noise, NoisyLabels):
+        return _fitting(name, noise, labels, K)
+    if noise is not None and not isinstance(noise, str):
+        return corrupt(labels, noise, seed)
+    noise = people if noise is None else noise
+    if noise is None:
+        return None
+    if people is not None and not noise.startswith("human:"):
+        refuse("load", "noise", f'"human:..." for {name}; other noise goes with {arrays.name!r}', noise)
+    whole = {"dataset": name, "features": _Normalised(arrays.x_train, row), "ids": arrays.ids_train}
+    if not noise.startswith("human:"):
+        return draw(noise, labels, K, seed, **whole)
+    if data_dir is None:
+        refuse("load", "data_dir", f'the folder that holds the human labels, for noise "{noise}"', None)
+    folder = pathlib.Path(data_dir).expanduser()
+    beside = folder / "noisy_labels"
+    return draw(noise, labels, K, seed, path=beside if beside.is_dir() else folder, **whole)
+
+
+def _natural(name, noise, labels, K):
+    """The labels to train on, of a data set with wrong labels of its own."""
+    if noise is None:
+        return None
+    if not isinstance(noise, NoisyLabels):
+        rule = f"None or NoisyLabels: {name} has wrong labels of its own, and its true labels are unknown"
+        refuse("load", "noise", rule, noise)
+    return _fitting(name, noise, None, K, len(labels))
+
+
+def _fitting(name, noise, labels, K, count=None):
+    count = len(labels) if count is None else count
+    if len(noise.noisy) != count or noise.num_classes != K:
+        raise ValueError(
+            f"`noise` of load must hold one label of {K} classes for each of the {count:,} training samples of {name}. "
+            f"It holds {len(noise.noisy):,} labels of {noise.num_classes} classes."
+        )
+    if labels is not None and not np.array_equal(noise.clean, labels):
+        raise ValueError(
+            f"`noise` of load was drawn for other samples, or for another order: {np.mean(noise.clean != labels):.1%} "
+            f"of its clean labels differ from those of {name}."
+        )
+    return noise
+
+
+class _Normalised:
+    """Images as the network sees them, some rows at a time: all of them would need several times the memory."""
+
+    def __init__(self, images, row):
+        self.images, self.row, self.shape = images, row, images.shape
+
+    def __len__(self):
+        return len(self.images)
+
+    def __getitem__(self, rows):
+        unit = 255.0 if self.images.dtype == np.uint8 else 1.0
+        return (self.images[rows].astype("float32") / unit - self.row.mean) / self.row.std

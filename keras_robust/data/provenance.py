@@ -1,0 +1,121 @@
+"""Ids, and clean labels where they are known, for a user's own data."""
+
+import numpy as np
+
+from keras_robust.checks import Interval, refuse
+from keras_robust.data.pipeline import hide_gpus_from_tensorflow, import_tensorflow, order, ready
+
+BATCH_SIZE = Interval(1, integer=True)
+SEED = Interval(0, integer=True)
+
+
+def with_provenance(
+    data, clean=None, batch_size: int = 128, shuffle: bool | None = None, seed: int = 0, drop_remainder: bool = False
+):
+    """Your own data with targets that say which sample a label belongs to: {"label", "index"} and, if known, "clean".
+
+    What is logged about a sample while a model trains can then be traced back to it, whatever the order of training.
+
+    - Arrays (x, y) or (x, y, sample_weight): the index of a sample is its position. x may be nested.
+    - A `tf.data.Dataset` of (x, y) or (x, y, sample_weight), in batches or not: its samples are counted in the order in
+      which they come. That order must be the same every time: number the data set first, then shuffle it. One that
+      shuffles by itself is refused; Keras' `image_dataset_from_directory` needs `shuffle=False`.
+
+    Args:
+        data: arrays or a data set; y holds class ids, one a sample.
+        clean: ids of the true classes (n,), by position, if they are known.
+        batch_size: samples a batch, at least 1. A data set that has batches keeps its own.
+        shuffle: for arrays: whether each epoch has a new random order, by default it has. A data set keeps its order;
+            shuffle what you get.
+        seed: a whole number; the same seed gives the same orders.
+        drop_remainder: for arrays: whether a last batch that is not full is left out of the epoch, as JAX's
+            `DataParallel` wants it.
+
+    Returns:
+        A `tf.data.Dataset` of (x, targets) or (x, targets, sample_weight) in batches; targets are int32.
+
+    Raises:
+        ValueError: for labels that are not class ids, arrays of different lengths, or a data set that shuffles.
+        ImportError: without TensorFlow.
+
+    Example:
+
+    >>> x, y = np.zeros((5, 8, 8, 1), "float32"), np.array([3, 1, 4, 1, 5])
+    >>> images, targets = next(iter(keras_robust.data.with_provenance((x, y), batch_size=3, shuffle=False)))
+    >>> {name: values.numpy().tolist() for name, values in targets.items()}
+    {'label': [3, 1, 4], 'index': [0, 1, 2]}
+    """
+    batch_size = BATCH_SIZE.check("with_provenance", "batch_size", batch_size)
+    seed = SEED.check("with_provenance", "seed", seed)
+    hide_gpus_from_tensorflow()
+    tf = import_tensorflow()
+    clean = None if clean is None else _ids("clean", clean)
+    if isinstance(data, tf.data.Dataset):
+        if shuffle or drop_remainder:
+            refuse("with_provenance", "shuffle", "left to you for a data set: shuffle or batch what you get", shuffle)
+        return _counted(data, clean, batch_size)
+    if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
+        refuse("with_provenance", "data", "(x, y), (x, y, sample_weight) or a tf.data.Dataset", type(data).__name__)
+    x, y = tf.nest.map_structure(np.asarray, data[0]), _ids("y", data[1])
+    targets = {"label": y, "index": np.arange(len(y), dtype="int32")} | ({} if clean is None else {"clean": clean})
+    parts = (x, targets, *map(np.asarray, data[2:]))
+    lengths = {len(array) for array in tf.nest.flatten(parts)}
+    if len(lengths) > 1:
+        refuse("with_provenance", "data", f"arrays of the same length, `clean` too, {len(y)} as y has", sorted(lengths))
+    with tf.device("CPU:0"):
+        columns = tf.nest.map_structure(tf.constant, parts)
+        positions = order(len(y), None if shuffle is False else seed).map(lambda position, _: position)
+    return ready(
+        positions.batch(batch_size, drop_remainder).map(
+            lambda chosen: tf.nest.map_structure(lambda column: tf.gather(column, chosen), columns),
+            num_parallel_calls=tf.data.AUTOTUNE,
+        )
+    )
+
+
+def _ids(name, labels):
+    labels = np.asarray(labels)
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (labels.size and labels.min() < 0):
+        refuse("with_provenance", name, "class ids of shape (n,), whole numbers from 0", labels)
+    return labels.astype("int32")
+
+
+def _counted(dataset, clean, batch_size):
+    import tensorflow as tf
+
+    spec = dataset.element_spec
+    labels = spec[1] if isinstance(spec, tuple) and len(spec) in (2, 3) else None
+    flat = isinstance(labels, tf.TensorSpec) and labels.dtype.is_integer and labels.shape.rank is not None
+    if not flat or not (labels.shape.rank <= 1 or (labels.shape.rank == 2 and labels.shape[1] == 1)):
+        refuse("with_provenance", "data", "a data set of (x, y), y whole numbers: class ids, one a sample", spec)
+    if _shuffles(dataset):
+        raise ValueError(
+            "`data` of with_provenance shuffles itself: a position holds another sample each time, so that its samples "
+            "cannot be numbered. Number the data set before it is shuffled, and shuffle what you get."
+        )
+    if labels.shape.rank == 0:
+        if clean is not None and dataset.cardinality().numpy() not in (len(clean), -1, -2):
+            refuse("with_provenance", "clean", f"of {dataset.cardinality().numpy()} labels, as many as samples", clean)
+        dataset = dataset.batch(batch_size)
+    known = None if clean is None else tf.constant(clean)
+
+    def number(first, x, y, *weight):
+        y = tf.reshape(tf.cast(y, tf.int32), (-1,))
+        index = first + tf.range(tf.size(y))
+        targets = {"label": y, "index": index}
+        if known is not None:
+            enough = tf.debugging.Assert(
+                first + tf.size(y) <= tf.size(known), ["`clean` of with_provenance has fewer labels than the data set"]
+            )
+            with tf.control_dependencies([enough]):
+                targets["clean"] = tf.gather(known, index)
+        return first + tf.size(y), (x, targets, *weight)
+
+    return ready(dataset.scan(tf.constant(0), lambda first, element: number(first, *element)))
+
+
+def _shuffles(dataset):
+    """Whether a step of the data set draws random numbers for the order of its elements."""
+    kind = type(dataset).__name__
+    return "Shuffle" in kind or "Random" in kind or any(map(_shuffles, dataset._inputs()))

@@ -1,0 +1,62 @@
+"""Arrays on disk with a checksum: a npz archive without pickle, written in one piece or not at all."""
+
+import hashlib
+import json
+import os
+import pathlib
+import struct
+import zipfile
+import zlib
+
+import numpy as np
+
+_DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError),
+    *(struct.error, zipfile.BadZipFile, zlib.error),
+)
+
+
+def write(path, arrays: dict, facts: dict) -> pathlib.Path:
+    """Writes arrays, and facts that fit into JSON, under exactly this path; readers see the old file or the new one."""
+    path = pathlib.Path(path)
+    content = {**arrays, "facts": np.array(json.dumps(facts))}
+    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
+    try:
+        with open(draft, "wb") as file:
+            np.savez_compressed(file, **content, checksum=np.array(_checksum(content)))
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)
+    return path
+
+
+def read(path) -> tuple[dict, dict]:
+    """The arrays and facts that `write` wrote.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: naming the file, if it is not one of ours or not as it was written.
+    """
+    with open(path, "rb") as file:
+        try:
+            with np.load(file, allow_pickle=False) as archive:
+                content = {name: archive[name] for name in archive.files}
+            written = str(content.pop("checksum"))
+            facts = json.loads(str(content["facts"]))
+        except _DAMAGE as error:
+            raise ValueError(f"{path} is damaged, or not a file of saved labels: {error}.") from error
+    if written != _checksum(content):
+        raise ValueError(f"{path} is damaged: its content does not have the checksum it was saved with.")
+    del content["facts"]
+    return content, facts
+
+
+def _checksum(content):
+    digest = hashlib.sha256()
+    for name in sorted(content):
+        array = np.ascontiguousarray(content[name])
+        digest.update(f"{name} {array.dtype.str} {array.shape} ".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

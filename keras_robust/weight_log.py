@@ -1,0 +1,253 @@
+"""The log of every training sample's margin, weight and loss: its files, and what can be read from them.
+
+A log is a folder with one file an epoch, `epoch-00007.npy`, an array of `RECORD` with one entry for each sample, by
+sample number. A file appears whole or not at all, and is read without being loaded.
+"""
+
+import os
+import pathlib
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_robust.checks import Interval, refuse
+
+# What is known of a sample in an epoch. One that was not seen has NaN and -1; so has what is not known.
+RECORD = np.dtype(
+    [
+        ("margin", "<f4"),  # logit margin of the given label
+        ("weight", "<f4"),  # implicit weight
+        ("loss", "<f4"),
+        ("learning_rate", "<f4"),  # at the step that saw it
+        ("label", "<i4"),  # the given label
+        ("clean", "<i4"),
+        ("predicted", "<i4"),
+        ("step", "<i4"),  # of the epoch; -1 where the sample was looked at after it
+    ]
+)
+
+
+class Detection(NamedTuple):
+    """How well low mean margins find wrong labels.
+
+    Attributes:
+        precision: share of truly wrong labels among the n most suspect, n being the true number of wrong labels.
+        auroc: probability that a wrong label is more suspect than a clean one.
+    """
+
+    precision: float
+    auroc: float
+
+
+class WeightLog:
+    """Reads the log that `callbacks.SampleWeightLogger` writes.
+
+    Arrays of one epoch have shape (samples,), by sample number; statistics over epochs take one epoch into memory at a
+    time. What compares clean and wrong labels needs the clean ones: from the log, or given here.
+
+    Args:
+        path: the folder.
+        clean: clean class ids (samples,), where the log does not hold them.
+
+    Raises:
+        FileNotFoundError: if the folder holds no epoch.
+        ValueError: for a damaged file, epochs of different sizes, or clean labels that do not fit.
+    """
+
+    def __init__(self, path, clean=None):
+        self.path = pathlib.Path(path)
+        self.epochs = logged_epochs(self.path)
+        if not self.epochs:
+            raise FileNotFoundError(f"{self.path} holds no epoch of a weight log (epoch-00000.npy, ...).")
+        self.num_samples = len(self.epoch(self.epochs[0]))
+        for epoch in self.epochs:
+            if len(self.epoch(epoch)) != self.num_samples:
+                raise ValueError(
+                    f"The epochs in {self.path} are not of one run: {_file('', self.epochs[0])} holds "
+                    f"{self.num_samples} samples, {_file('', epoch)} holds {len(self.epoch(epoch))}."
+                )
+        self._clean = clean
+        if clean is not None:
+            self._clean = np.asarray(clean)
+            if self._clean.shape != (self.num_samples,) or not np.issubdtype(self._clean.dtype, np.integer):
+                refuse("WeightLog", "clean", f"class ids of shape ({self.num_samples},)", clean)
+
+    def epoch(self, epoch: int) -> np.ndarray:
+        """Records (samples,) of a logged epoch, of dtype `RECORD`, mapped from disk and read-only."""
+        if epoch not in self.epochs:
+            refuse("WeightLog", "epoch", f"one of the logged epochs, {self.epochs}", epoch)
+        return _read(self.path, epoch)
+
+    def __iter__(self):
+        return map(self.epoch, self.epochs)
+
+    def array(self, field: str) -> np.ndarray:
+        """One field of all epochs, (epochs, samples): "margin", "weight", "loss", "predicted", ..."""
+        if field not in RECORD.names:
+            refuse("WeightLog", "field", f"one of {RECORD.names}", field)
+        return np.stack([records[field] for records in self])
+
+    @property
+    def labels(self) -> np.ndarray:
+        """Given class ids (samples,); -1 for a sample that was never seen."""
+        return self._latest("label")
+
+    @property
+    def clean(self) -> np.ndarray | None:
+        """Clean class ids (samples,); None if nobody knows them."""
+        if self._clean is not None:
+            return self._clean
+        clean = self._latest("clean")
+        return clean if np.any(clean >= 0) else None
+
+    @property
+    def wrong(self) -> np.ndarray:
+        """Boolean (samples,): the samples that were given a wrong label."""
+        clean, labels = self.clean, self.labels
+        if clean is None:
+            raise ValueError(
+                f"The log at {self.path} holds no clean labels, so nothing is known about which are wrong. Where you "
+                "know them, give them: WeightLog(path, clean=...)."
+            )
+        return (labels != clean) & (labels >= 0) & (clean >= 0)
+
+    def mean_margin(self) -> np.ndarray:
+        """Mean margin (samples,) over the logged epochs that saw the sample; NaN for one that was never seen."""
+        total, seen = np.zeros(self.num_samples), np.zeros(self.num_samples, "int64")
+        for records in self:
+            known = records["label"] >= 0
+            total[known] += records["margin"][known]
+            seen += known
+        return np.divide(total, seen, out=np.full(len(total), np.nan), where=seen > 0)
+
+    def suspects(self, n: int | None = None) -> np.ndarray:
+        """Numbers of the n samples whose label is most likely wrong, the most suspect first; None: all samples.
+
+        The measure is the mean margin. The weight would not do: it vanishes for well-learned samples too.
+        """
+        n = Interval(0, self.num_samples, integer=True, optional=True).check("suspects", "n", n)
+        return np.argsort(self.mean_margin(), kind="stable")[:n]
+
+    def detection(self) -> Detection:
+        """How well `suspects` finds the labels that are wrong; NaN if none or all are.
+
+        Raises:
+            ValueError: if clean labels are not known.
+        """
+        wrong, order = self.wrong, self.suspects()
+        order = order[self.labels[order] >= 0]
+        count, found = int(wrong.sum()), wrong[order]
+        if count in (0, len(order)):
+            return Detection(np.nan, np.nan)
+        _, group, sizes = np.unique(self.mean_margin()[order], return_inverse=True, return_counts=True)
+        ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[group]  # ties share their mean rank
+        clean_count = len(order) - count
+        above = ranks[~found].sum() - clean_count * (clean_count + 1) / 2
+        return Detection(float(found[:count].mean()), float(above / (count * clean_count)))
+
+    def alpha(self) -> np.ndarray:
+        """Effective learning rate (steps,): alpha_t = eta_t times the mean implicit weight of the samples of step t.
+
+        A log of looks after each epoch has one entry an epoch.
+
+        Reference: C (Ou & Zhang 2023); as printed there it lacks the weight.
+        """
+        rates = []
+        for records in self:
+            known = records[records["label"] >= 0]
+            step = np.maximum(known["step"], 0)
+            count = np.bincount(step)
+            total = np.bincount(step, known["weight"].astype("float64") * known["learning_rate"])
+            rates.append(total[count > 0] / count[count > 0])
+        return np.concatenate(rates)
+
+    def mean_weights(self) -> tuple[float, float]:
+        """Mean implicit weights of samples with clean and with wrong labels, each step weighted by its learning rate.
+
+        Reference: C (Ou & Zhang 2023).
+
+        Raises:
+            ValueError: if clean labels are not known.
+        """
+        wrong, weighted, rates = self.wrong, np.zeros(2), np.zeros(2)
+        for records in self:
+            for side, samples in enumerate((~wrong, wrong)):
+                known = records[samples & (records["label"] >= 0)]
+                rate = known["learning_rate"].astype("float64")
+                weighted[side] += np.sum(rate * known["weight"])
+                rates[side] += np.sum(rate)
+        with np.errstate(invalid="ignore"):
+            clean, noisy = weighted / rates
+        return float(clean), float(noisy)
+
+    def snr(self) -> float:
+        """Mean weight of samples with clean labels over that of samples with wrong labels; see `mean_weights`."""
+        clean, wrong = self.mean_weights()
+        return clean / wrong if wrong else float("inf")
+
+    def clean_accuracy(self) -> np.ndarray:
+        """Share (epochs,) of the samples with clean labels for which the label is predicted."""
+        return self._share(lambda records, wrong: ~wrong, "label")
+
+    def memorised(self) -> np.ndarray:
+        """Share (epochs,) of the samples with wrong labels for which the wrong label is predicted."""
+        return self._share(lambda records, wrong: wrong, "label")
+
+    def corrected(self) -> np.ndarray:
+        """Share (epochs,) of the samples with wrong labels for which the clean label is predicted."""
+        return self._share(lambda records, wrong: wrong, "clean")
+
+    def _share(self, side, field):
+        wrong, target = self.wrong, {"label": self.labels, "clean": self.clean}[field]
+        shares = []
+        for records in self:
+            counted = side(records, wrong) & (records["label"] >= 0)
+            hits = np.count_nonzero(records["predicted"][counted] == target[counted])
+            shares.append(hits / counted.sum() if counted.any() else np.nan)
+        return np.array(shares)
+
+    def _latest(self, field):
+        values = np.full(self.num_samples, -1, "int32")
+        for records in self:
+            known = records[field] >= 0
+            values[known] = records[field][known]
+        return values
+
+
+def logged_epochs(path) -> list[int]:
+    """Epochs of which a folder holds the records, in order; a folder that is not there holds none."""
+    return sorted(int(file.stem.removeprefix("epoch-")) for file in pathlib.Path(path).glob("epoch-*.npy"))
+
+
+def write_epoch(path, epoch: int, records: np.ndarray) -> None:
+    """Writes the records of an epoch: a reader sees all of them or nothing."""
+    path = pathlib.Path(path)
+    path.mkdir(parents=True, exist_ok=True)
+    unfinished = path / "unfinished.tmp"
+    with open(unfinished, "wb") as file:
+        np.save(file, records, allow_pickle=False)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(unfinished, _file(path, epoch))
+
+
+def drop_epochs(path, first: int) -> None:
+    """Removes the records of `first` and later epochs."""
+    for epoch in logged_epochs(path):
+        if epoch >= first:
+            _file(path, epoch).unlink()
+
+
+def _file(path, epoch):
+    return pathlib.Path(path) / f"epoch-{epoch:05d}.npy"
+
+
+def _read(path, epoch):
+    file = _file(path, epoch)
+    try:
+        records = np.load(file, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{file} is damaged: {error}") from None
+    if records.dtype != RECORD or records.ndim != 1:
+        raise ValueError(f"{file} is not an epoch of a weight log: dtype {records.dtype}, shape {records.shape}.")
+    return records

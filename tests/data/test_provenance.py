@@ -1,0 +1,187 @@
+"""A user's own data with ids."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from keras_robust import data
+from keras_robust.data import with_provenance
+
+X = np.random.default_rng(0).normal(size=(50, 6)).astype("float32")
+Y = np.random.default_rng(1).integers(0, 7, 50)
+CLEAN = np.random.default_rng(2).integers(0, 7, 50)
+
+
+def rows(dataset):
+    """Everything in a data set, put in the order of the index."""
+    batches = list(dataset.as_numpy_iterator())
+    x = np.concatenate([batch[0] for batch in batches])
+    targets = {name: np.concatenate([batch[1][name] for batch in batches]) for name in batches[0][1]}
+    by_index = np.argsort(targets["index"])
+    return x[by_index], {name: values[by_index] for name, values in targets.items()}, targets["index"]
+
+
+@pytest.mark.parametrize("clean", [None, CLEAN])
+@pytest.mark.parametrize("y", [Y, Y[:, None], Y.astype("uint8"), list(Y)], ids=["ids", "column", "uint8", "list"])
+def test_arrays(clean, y):
+    dataset = with_provenance((X, y), clean=clean, batch_size=16)
+    assert len(dataset) == 4
+    epochs = []
+    for _ in range(2):
+        x, targets, order = rows(dataset)
+        assert np.array_equal(x, X)
+        assert np.array_equal(targets["label"], Y)
+        assert np.array_equal(targets["index"], np.arange(50))
+        assert sorted(targets) == (["index", "label"] if clean is None else ["clean", "index", "label"])
+        assert clean is None or np.array_equal(targets["clean"], CLEAN)
+        assert {values.dtype for values in targets.values()} == {np.dtype("int32")}
+        epochs.append(order.tolist())
+    assert epochs[0] != epochs[1]
+    assert epochs[0] != list(range(50))
+
+
+def test_orders_of_arrays():
+    first = [rows(with_provenance((X, Y), seed=seed))[2].tolist() for seed in (0, 0, 1)]
+    assert first[0] == first[1] != first[2]
+    plain = with_provenance((X, Y), shuffle=False, batch_size=16)
+    assert rows(plain)[2].tolist() == rows(plain)[2].tolist() == list(range(50))
+    whole = with_provenance((X, Y), batch_size=16, drop_remainder=True)
+    assert [len(x) for x, _ in whole] == [16, 16, 16]
+    assert whole.element_spec[0].shape == (16, 6)
+
+
+def test_nested_inputs_and_weights():
+    inputs = {"first": X, "second": (X[:, :2], X[:, 2:])}
+    for x, targets, weight in with_provenance((inputs, Y, np.arange(50.0)), batch_size=20):
+        index = targets["index"].numpy()
+        assert np.array_equal(x["first"], X[index])
+        assert np.array_equal(x["second"][1], X[index, 2:])
+        assert np.array_equal(weight, index)
+
+
+def test_tensors_of_the_backend_are_arrays_too():
+    x, targets, _ = rows(with_provenance((keras.ops.convert_to_tensor(X), keras.ops.convert_to_tensor(Y))))
+    assert np.array_equal(x, X)
+    assert np.array_equal(targets["label"], Y)
+
+
+def dataset(*parts):
+    return tf.data.Dataset.from_tensor_slices(parts)
+
+
+@pytest.mark.parametrize("batches", [None, 8], ids=["single", "batches"])
+@pytest.mark.parametrize("y", [Y, Y[:, None], Y.astype("uint8")], ids=["ids", "column", "uint8"])
+def test_data_sets(batches, y):
+    given = dataset(X, y if batches else y.reshape(-1))
+    numbered = with_provenance(given.batch(batches) if batches else given, CLEAN, batch_size=16)
+    assert [len(x) for x, _ in numbered] == ([8] * 6 + [2] if batches else [16, 16, 16, 2])
+    assert len(numbered) == (7 if batches else 4)
+    for _ in range(2):
+        x, targets, order = rows(numbered)
+        assert order.tolist() == list(range(50))
+        assert np.array_equal(x, X)
+        assert np.array_equal(targets["label"], Y)
+        assert np.array_equal(targets["clean"], CLEAN)
+        assert {values.dtype for values in targets.values()} == {np.dtype("int32")}
+
+
+def test_what_was_numbered_may_be_shuffled_and_cut():
+    numbered = with_provenance(dataset(X, Y).map(lambda x, y: (x + 0, y)).batch(7)).unbatch().shuffle(50).batch(9)
+    x, targets, order = rows(numbered)
+    assert order.tolist() != list(range(50))
+    assert np.array_equal(x, X)
+    assert np.array_equal(targets["label"], Y)
+
+
+def test_data_sets_with_weights_and_of_unknown_length():
+    given = dataset(X, Y, np.arange(50.0)).filter(lambda x, y, weight: y > 2).batch(4)
+    kept = np.flatnonzero(Y > 2)
+    seen = [(targets["index"].numpy(), weight.numpy()) for _, targets, weight in with_provenance(given)]
+    assert np.concatenate([index for index, _ in seen]).tolist() == list(range(len(kept)))
+    assert np.concatenate([weight for _, weight in seen]).tolist() == kept.tolist()
+
+
+@pytest.mark.parametrize(
+    "shuffled",
+    [
+        lambda: dataset(X, Y).shuffle(50),
+        lambda: dataset(X, Y).shuffle(50).batch(8).map(lambda x, y: (x, y)).prefetch(1),
+        lambda: tf.data.Dataset.zip(dataset(X).map(lambda x: x), dataset(Y).shuffle(9).map(lambda y: y)),
+        lambda: tf.data.Dataset.sample_from_datasets([dataset(X, Y), dataset(X, Y)]),
+        lambda: data.load(augment=False).train,
+        lambda: dataset(X[:25], Y[:25]).concatenate(dataset(X[25:], Y[25:]).shuffle(25)),
+    ],
+)
+def test_what_shuffles_itself_cannot_be_numbered(shuffled):
+    with pytest.raises(ValueError, match="`data` of with_provenance shuffles itself"):
+        with_provenance(shuffled())
+
+
+def test_images_of_a_folder(tmp_path, write_image):
+    """The real case: folders of images, read by Keras, no clean label in sight."""
+    for number in range(6):
+        write_image(tmp_path / f"class{number % 3}" / f"{number}.jpg", 40 * number, 8, 8)
+    settings = {"image_size": (8, 8), "batch_size": 4, "verbose": False}
+    with pytest.raises(ValueError, match="shuffles itself"):
+        with_provenance(keras.utils.image_dataset_from_directory(tmp_path, **settings))
+    numbered = with_provenance(keras.utils.image_dataset_from_directory(tmp_path, shuffle=False, **settings))
+    images, targets, _ = rows(numbered)
+    assert targets["label"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert np.allclose(images.mean(axis=(1, 2, 3)), [0, 120, 40, 160, 80, 200], atol=1)
+
+
+@pytest.mark.parametrize(
+    ("given", "keywords", "words"),
+    [
+        (X, {}, "`data` of with_provenance must be"),
+        ((X,), {}, "`data` of with_provenance must be"),
+        ((X, Y[:40]), {}, "arrays of the same length, `clean` too, 40 as y has. Received: data=.40, 50."),
+        ((X, Y), {"clean": CLEAN[:49]}, "arrays of the same length, `clean` too, 50 as y has"),
+        ((X, Y, np.ones(3)), {}, "arrays of the same length"),
+        ((X, Y / 2), {}, "`y` of with_provenance must be class ids"),
+        ((X, np.eye(7)[Y]), {}, "`y` of with_provenance must be class ids"),
+        ((X, Y - 1), {}, "`y` of with_provenance must be class ids"),
+        ((X, Y), {"clean": np.eye(7)[Y]}, "`clean` of with_provenance must be class ids"),
+        ((X, Y), {"batch_size": 0}, "`batch_size` of with_provenance must be a whole number, at least 1"),
+        ((X, Y), {"seed": -1}, "`seed` of with_provenance must be a whole number, at least 0"),
+        (dataset(X), {}, "`data` of with_provenance must be a data set of"),
+        (dataset(X, Y / 2), {}, "`data` of with_provenance must be a data set of"),
+        (dataset(X, np.eye(7, dtype=int)[Y]).batch(8), {}, "`data` of with_provenance must be a data set of"),
+        (dataset(X, Y), {"clean": CLEAN[:49]}, "`clean` of with_provenance must be of 50 labels"),
+        (dataset(X, Y), {"shuffle": True}, "left to you for a data set"),
+        (dataset(X, Y), {"drop_remainder": True}, "left to you for a data set"),
+    ],
+)
+def test_refusals(given, keywords, words):
+    with pytest.raises(ValueError, match=words):
+        with_provenance(given, **keywords)
+
+
+def test_too_few_clean_labels_of_a_data_set_are_told():
+    numbered = with_provenance(dataset(X, Y).batch(8), CLEAN[:49])
+    with pytest.raises(tf.errors.InvalidArgumentError, match="`clean` of with_provenance has fewer labels"):
+        list(numbered)
+
+
+class Traced(keras.Model):
+    """A model that takes targets with provenance and notes which samples it was trained on."""
+
+    def __init__(self):
+        super().__init__()
+        self.head = keras.layers.Dense(7)
+        self.loss_of = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+
+    def call(self, x):
+        return self.head(x)
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return self.loss_of(y["label"], y_pred) + 0.0 * keras.ops.sum(keras.ops.cast(y["index"], "float32"))
+
+
+def test_provenance_reaches_compute_loss():
+    model = Traced()
+    model.compile("sgd")
+    history = model.fit(with_provenance((X, Y), CLEAN, batch_size=16), epochs=2, shuffle=False, verbose=0).history
+    assert len(history["loss"]) == 2
+    assert np.all(np.isfinite(history["loss"]))
