@@ -128,7 +128,7 @@ def residual(blocks, filters, classes, stem, bottleneck=False, width=1, option_a
 class Case:
     """A network as users call it, its trainable weights, and the same in PyTorch.
 
-    `small` is a narrower network of the same builder, whose outputs are compared where the named one is too large.
+    Where it is too large to run in a test, `small` is a smaller one of the same builder.
     """
 
     input_shape: tuple
@@ -140,16 +140,15 @@ class Case:
 
 
 FILTERS = (64, 128, 256, 512)
-NARROW = (8, 16, 32, 64)
 
 
-def narrow_wide_resnet101(input_shape, num_classes, classifier_activation):
-    architecture = replace(resnet.ARCHITECTURES["wide_resnet101"], filters=NARROW)
+def small_wide_resnet101(input_shape, num_classes, classifier_activation):
+    architecture = replace(resnet.ARCHITECTURES["wide_resnet101"], blocks=(2, 2), filters=(8, 16))
     return resnet._network("wide_resnet101", input_shape, num_classes, classifier_activation, None, architecture)
 
 
-def wide(filters, classes):
-    return residual((3, 4, 23, 3), filters, classes, "imagenet", bottleneck=True, width=2)
+def wide(blocks, filters, classes):
+    return residual(blocks, filters, classes, "imagenet", bottleneck=True, width=2)
 
 
 CASES = {
@@ -163,7 +162,12 @@ CASES = {
         (64, 64, 3), 1000, 25_557_032, lambda: residual((3, 4, 6, 3), FILTERS, 1000, "imagenet", bottleneck=True)
     ),
     "wide_resnet101": Case(
-        (64, 64, 3), 1000, 126_886_696, lambda: wide(FILTERS, 1000), narrow_wide_resnet101, lambda: wide(NARROW, 10)
+        (64, 64, 3),
+        1000,
+        126_886_696,
+        lambda: wide((3, 4, 23, 3), FILTERS, 1000),
+        small_wide_resnet101,
+        lambda: wide((2, 2), (8, 16), 10),
     ),
     "vgg19_bn": Case(
         (64, 64, 3),
