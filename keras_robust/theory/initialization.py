@@ -12,7 +12,7 @@ import numpy as np
 
 from keras_robust.checks import Interval, greater_than
 
-_CLASSES = Interval(2, integer=True)
+CLASSES = Interval(2, integer=True)
 _STEP = 1 / 16
 
 
@@ -39,7 +39,7 @@ def logit_bias(K: int, activation: float = 0.15, sigma: float = 1.0) -> float:
     >>> round(keras_robust.theory.logit_bias(100), 4)
     3.0341
     """
-    K = _CLASSES.check("logit_bias", "K", K)
+    K = CLASSES.check("logit_bias", "K", K)
     activation = Interval(0.0, 1.0, open_low=True, open_high=True).check("logit_bias", "activation", activation)
     sigma = greater_than(0.0).check("logit_bias", "sigma", sigma)
     log_t, others = _others(K, sigma)
@@ -89,7 +89,7 @@ def expected_margin(K: int, sigma: float = 1.0, exact: bool = False) -> float:
     >>> round(keras_robust.theory.expected_margin(100), 4)
     -5.0864
     """
-    K = _CLASSES.check("expected_margin", "K", K)
+    K = CLASSES.check("expected_margin", "K", K)
     sigma = greater_than(0.0).check("expected_margin", "sigma", sigma)
     if not exact:
         return -math.log(K - 1) - sigma**2 / 2 + math.expm1(sigma**2) / (2 * (K - 1))
