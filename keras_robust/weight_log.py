@@ -4,13 +4,13 @@ A log is a folder with one file an epoch, `epoch-00007.npy`, an array of `RECORD
 sample number. A file appears whole or not at all, and is read without being loaded.
 """
 
-import os
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_robust.checks import Interval, refuse
+from keras_robust.files import whole
 
 # What is known of a sample in an epoch. One that was not seen has NaN and -1; so has what is not known.
 RECORD = np.dtype(
@@ -223,12 +223,8 @@ def write_epoch(path, epoch: int, records: np.ndarray) -> None:
     """Writes the records of an epoch: a reader sees all of them or nothing."""
     path = pathlib.Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    unfinished = path / "unfinished.tmp"
-    with open(unfinished, "wb") as file:
-        np.save(file, records, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, _file(path, epoch))
+    with whole(_file(path, epoch)) as draft:
+        np.save(draft, records, allow_pickle=False)
 
 
 def drop_epochs(path, first: int) -> None:

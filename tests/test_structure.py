@@ -14,11 +14,19 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "schedules", "weight_log", "optimizers"],
+    ["checks", "registration", "backend", "labels", "schedules", "files", "weight_log", "optimizers"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
-    ["data.sources", "data.folders", "data.augment", "data.pipeline", "data.provenance", "data.loading"],
+    [
+        "data.sources",
+        "data.generated",
+        "data.folders",
+        "data.augment",
+        "data.pipeline",
+        "data.provenance",
+        "data.loading",
+    ],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization"],
@@ -29,9 +37,11 @@ FLOORS = [
     ["metrics", "carrier", "provenance", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
     ["diagnostics.plots", "diagnostics.noise_report", "diagnostics"],
+    ["trainer"],
     ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.obtained"],
     ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
-    ["recipes.table", "recipes.find", "recipes.document", "recipes"],
+    ["recipes.table", "recipes.find", "recipes.document"],
+    ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
     ["cli", "__main__"],
 ]
