@@ -24,7 +24,7 @@ def claim(folder: pathlib.Path, settings: dict) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     file = folder / SETTINGS
     if not file.exists():
-        if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".draft-")):
+        if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
             raise FileExistsError(
                 f"{folder} holds {', '.join(found[:5])}, which no run of a recipe left. Take another."
             )

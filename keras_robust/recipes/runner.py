@@ -39,8 +39,9 @@ def run(
     order of samples, augmentation, rates and log as if nothing had happened. A run that is done is read, not repeated.
 
     Each seed has a folder, `folder`/seed-SEED: settings.json (the recipe as it was run, versions, machine),
-    history.csv, labels.npz and noise.txt (the wrong labels), weights (the log of every sample, for `diagnostics.WeightLog`),
-    accuracy.png, model.keras, result.json. The table is in `folder`/results.csv and results.json.
+    history.csv, labels.npz and noise.txt (the wrong labels), weights (the log of every sample, for
+    `diagnostics.WeightLog`), accuracy.png, model.keras, result.json. The table is in `folder`/results.csv and
+    results.json.
 
     Args:
         recipe: a recipe or its name.
