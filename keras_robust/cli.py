@@ -1,6 +1,7 @@
 """The command `keras-robust`: argument parsing only."""
 
 import argparse
+import ast
 import time
 
 from rich.console import Console
@@ -16,13 +17,17 @@ def main(arguments=None) -> int:
     parser.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_compare(verbs)
+    _add_run(verbs)
+    _add_recipes(verbs)
     _add_noise(verbs)
     _add_logit_bias(verbs)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         parser.exit(2, f"keras-robust: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "keras-robust: stopped\n")
 
 
 def _add_data_arguments(verb):
@@ -50,6 +55,56 @@ def _compare(options) -> int:
     )
     console.print(result.table())
     console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, labels and weight logs", soft_wrap=True)
+    return 0
+
+
+def _add_run(verbs):
+    verb = verbs.add_parser("run", help="train a recipe of a paper; called again, it goes on where it was stopped")
+    verb.add_argument("recipe", help='a name that `keras-robust recipes` lists, "anl/cifar10/symmetric:0.4/anl-ce"')
+    verb.add_argument("--seeds", type=int, nargs="+", help="one run for each (default: the recipe's seed)")
+    verb.add_argument("--data-dir", help="folder of the data set")
+    verb.add_argument("--scale", default="full", help="full, quick (a fortieth of it) or smoke (two steps, no data)")
+    verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="other or missing settings")
+    verb.add_argument("--out", help="folder of the results (default: one under runs/, by the recipe's name)")
+    verb.set_defaults(run=_run)
+
+
+def _run(options) -> int:
+    from keras_robust import recipes
+
+    changes, console = dict(map(_setting, options.set)), Console()
+    chosen = {"data_dir": options.data_dir, "scale": options.scale, "folder": options.out, "changes": changes}
+    report = recipes.run(options.recipe, options.seeds, console=console, **chosen)
+    console.print(report.table())
+    console.print(f"Written to {report.folder}", soft_wrap=True)
+    return 0
+
+
+def _setting(text):
+    """The name and the value of "epochs=100"."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"Settings are written as SETTING=VALUE, epochs=100. Received: {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _add_recipes(verbs):
+    verb = verbs.add_parser("recipes", help="the papers' settings: names and accuracies")
+    verb.add_argument("pattern", nargs="?", default="*", help='part of them, such as "anl/cifar10/*"')
+    verb.add_argument("--verified", action="store_true", help="those whose accuracy was read in a source")
+    verb.set_defaults(run=_list_recipes)
+
+
+def _list_recipes(options) -> int:
+    from keras_robust import recipes
+
+    found = recipes.find(name=options.pattern, **({"verified": True} if options.verified else {}))
+    if not found:
+        raise ValueError(f"No recipe is called {options.pattern!r}; a star stands for anything: 'anl/mnist/*'.")
+    Console().print(recipes.listing(found))
     return 0
 
 

@@ -85,6 +85,7 @@ def read_history(path) -> list[dict]:
     """Rows of a history.csv, numbers as numbers."""
     try:
         with open(path, newline="") as file:
-            return [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
     except (ValueError, TypeError) as error:
         refuse("read_history", "path", f"a table of numbers ({error})", str(path))
+    return [row | {"epoch": int(row["epoch"])} for row in rows]

@@ -10,6 +10,7 @@ import numpy as np
 from rich.table import Table
 
 from keras_robust.files import whole
+from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
 from keras_robust.weight_log import WeightLog
 
@@ -41,13 +42,33 @@ def measure(history: list[dict], log: WeightLog) -> dict:
     return measured | {"epochs": len(history), "seconds": sum(row["seconds"] for row in history)}
 
 
+def listing(recipes) -> Table:
+    """Recipes as a table for the terminal: name, loss, accuracy of the paper and of our own runs.
+
+    Example:
+
+    >>> keras_robust.recipes.listing(keras_robust.recipes.find(name="anl/mnist/symmetric:0.8/*")).row_count
+    13
+    """
+    table = Table(box=None)
+    table.add_column("recipe", no_wrap=True)
+    for heading in ("paper, %", "ours, %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("loss", overflow="fold")
+    for recipe in recipes:
+        cells = ("-" if cell is None else str(cell) for cell in (recipe.expected, OBTAINED.get(recipe.name)))
+        lacks = f"; lacks {', '.join(recipe.missing)}" if recipe.missing else ""
+        table.add_row(recipe.name, *cells, recipe.loss + lacks)
+    return table
+
+
 @dataclass(frozen=True)
 class Report:
     """Results of a recipe, seed by seed; the files of each are in `folder`/seed-SEED.
 
     Attributes:
         recipe: as it stands in the table of recipes.
-        remarks: in what the runs left the recipe; accuracies compare with the paper's only if there is none.
+        remarks: in what the runs left the recipe; their accuracies compare with the paper's only if there is none.
         results: seed -> what `measure` gives.
     """
 
@@ -63,7 +84,7 @@ class Report:
             for name, statistic in (("mean", np.mean), ("standard deviation", _deviation)):
                 rows.append({"run": name, **{key: _over(statistic, rows, key) for key in MEASURES}})
         if self.recipe.verified:
-            rows.append({"run": f"paper: {self.recipe.expected}", "last": self.recipe.expected.mean / 100})
+            rows.append({"run": "paper", "last": self.recipe.expected.mean / 100})
         return rows
 
     def table(self) -> Table:
@@ -77,7 +98,10 @@ class Report:
             table.add_column(heading, justify="right")
         for row in self.rows():
             values = (row.get(name) for name in MEASURES)
-            table.add_row(row["run"], *("-" if value is None else f"{100 * value:.2f}" for value in values))
+            cells = ["-" if value is None else f"{100 * value:.2f}" for value in values]
+            if row["run"] == "paper":
+                cells[0] = str(self.recipe.expected)
+            table.add_row(row["run"], *cells)
         return table
 
     def save(self) -> None:

@@ -148,8 +148,10 @@ def _keep_labels(labels, folder, console):
 
 def _alone(folder):
     """Holds the folder against other processes; a process that dies lets go of it."""
-    from filelock import FileLock, Timeout
-
+    try:
+        from filelock import FileLock, Timeout
+    except ImportError as error:
+        raise ImportError("Recipes are run with filelock: pip install 'keras-robust[recipes]'.") from error
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         return lock.acquire()
