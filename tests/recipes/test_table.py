@@ -185,7 +185,7 @@ def test_our_own_runs_stand_beside_the_papers(monkeypatch):
     monkeypatch.setattr(document, "RUNS", tuple(runs))
     text = document.page()
     assert f"| {name} | 1, 2 | 61.27 ± 0.55 | 60.50 ± 0.71 | 1.50 ± 0.71 |" in text
-    assert text.index("Scale full:") < text.index("Scale quick:") < text.index("- a machine")
+    assert text.index("Scale full:") < text.index("Scale quick:") < text.rindex("- a machine")
 
 
 def test_recorded_runs_are_of_recipes_that_are_there():
