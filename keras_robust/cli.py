@@ -17,6 +17,7 @@ def main(arguments=None) -> int:
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_compare(verbs)
     _add_noise(verbs)
+    _add_suspects(verbs)
     _add_logit_bias(verbs)
     options = parser.parse_args(arguments)
     try:
@@ -67,6 +68,30 @@ def _report_noise(options) -> int:
     out = _folder("noise", options)
     print(report_noise(out, options.dataset, _noise(options), options.seed, options.data_dir).report())
     print(f"Written to {out}: labels.npz, noise.txt, transition.png, mislabelled.png")
+    return 0
+
+
+def _add_suspects(verbs):
+    verb = verbs.add_parser("suspects", help="which labels of a training run are most likely wrong: table and pictures")
+    _add_run_arguments(verb)
+    verb.add_argument("--top", type=int, default=100, help="how many (default: 100)")
+    verb.add_argument("--dataset", help='data set of the images (default: the run\'s own); "none" for the table alone')
+    verb.add_argument("--data-dir", help="its folder (default: the run's own)")
+    verb.add_argument("--out", help="folder for suspects.csv and suspects.png (default: FOLDER)")
+    verb.set_defaults(run=_suspects)
+
+
+def _add_run_arguments(verb):
+    verb.add_argument("folder", metavar="FOLDER", help="folder of a training run, of a comparison, or a weight log")
+    verb.add_argument("--log", metavar="NAME", help="which log, of a comparison that holds several")
+
+
+def _suspects(options) -> int:
+    from keras_robust import diagnostics
+
+    run = diagnostics.open_run(options.folder, options.log)
+    found = diagnostics.write_suspects(run, options.top, options.dataset, options.data_dir, options.out)
+    print(found)
     return 0
 
 

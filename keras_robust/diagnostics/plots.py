@@ -90,17 +90,19 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
     """
     images = np.asarray(images)
     rows = -(-len(images) // columns)
-    ax = axes(1.1 * columns, 1.35 * max(rows, 1) + 0.4) if ax is None else ax
+    # In units of a picture's side, as are all places below.
+    height = 1.1 + 0.12 * max((caption.count("\n") + 1 for caption in captions), default=0)
+    ax = axes(1.1 * columns, height * max(rows, 1) + 0.5) if ax is None else ax
     if images.shape[-1] == 1:
         images = images[..., 0]
     white = 255 if images.dtype == np.uint8 else 1.0
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(place, columns)
-        top, left = 1.3 * row, 1.1 * column
+        top, left = height * row, 1.1 * column
         ax.imshow(image, cmap="gray", vmin=0, vmax=white, extent=(left, left + 1, top + 1, top))
-        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=6)
+        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=7)
     ax.set_xlim(-0.05, 1.1 * columns - 0.05)
-    ax.set_ylim(1.3 * rows, -0.05)
+    ax.set_ylim(height * max(rows, 1), -0.05)
     ax.set_aspect("equal")
     ax.set_axis_off()
     ax.set_title(title)
