@@ -1,10 +1,10 @@
 """Seeing what a loss did: the log of every sample, which labels to suspect, and pictures of training."""
 
-from keras_robust.diagnostics import plots
+from keras_robust.diagnostics import pictures, plots
 from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
 from keras_robust.diagnostics.noise_report import report_noise
-from keras_robust.diagnostics.runs import LoggedRun, open_run
+from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
 from keras_robust.diagnostics.statistics import (
     Curve,
     MarginHistograms,
@@ -28,9 +28,11 @@ __all__ = [
     "cleanlab_agreement",
     "effective_rate",
     "estimated_transition",
+    "log_names",
     "margin_histograms",
     "memorisation_curves",
     "open_run",
+    "pictures",
     "plots",
     "report_noise",
     "suspect_sheet",

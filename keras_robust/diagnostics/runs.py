@@ -34,8 +34,12 @@ class LoggedRun:
     @property
     def title(self) -> str:
         """Data set, noise and loss in a line, as far as they are known."""
-        known = (self.settings.get("dataset"), self.settings.get("noise"), self.name or self.settings.get("loss"))
-        return ", ".join(str(part) for part in known if part)
+        return ", ".join(filter(None, (self.data, self.name or self.settings.get("loss"))))
+
+    @property
+    def data(self) -> str:
+        """Data set and noise, as far as they are known."""
+        return ", ".join(filter(None, (self.settings.get("dataset"), self.settings.get("noise"))))
 
 
 def log_name(label: str, seed: int) -> str:
@@ -47,6 +51,11 @@ def log_name(label: str, seed: int) -> str:
     'ANLCE-alpha-5-beta-5-seed0'
     """
     return f"{re.sub('[^A-Za-z0-9.]+', '-', label).strip('-')}-seed{seed}"
+
+
+def log_names(folder) -> list[str]:
+    """Names of the logs of a folder that may hold several; none where there is one without a name."""
+    return list(_several(pathlib.Path(folder)))
 
 
 def open_run(folder, log: str | None = None) -> LoggedRun:
@@ -90,7 +99,7 @@ def _find_log(folder, wanted):
         if wanted is not None:
             refuse("open_run", "log", f"None: {folder} holds one log", wanted)
         return "", alone[0]
-    found = {path.name: path for path in sorted(folder.glob("weights/*")) if logged_epochs(path)}
+    found = _several(folder)
     if not found:
         raise FileNotFoundError(
             f"{folder} holds no weight log: neither epoch-00000.npy, ... nor weights/ with them. A run leaves one with "
@@ -102,6 +111,10 @@ def _find_log(folder, wanted):
         which = f"and none of them is {wanted!r}" if wanted else "so that one must be named (`log`, or --log)"
         raise ValueError(f"{folder} holds several logs, {which}. Its logs: {', '.join(found)}.")
     return wanted, found[wanted]
+
+
+def _several(folder):
+    return {path.name: path for path in sorted(folder.glob("weights/*")) if logged_epochs(path)}
 
 
 def _settings(path):
