@@ -4,7 +4,7 @@ A robust loss gives samples less weight as training goes, and so lowers its effe
 Cross entropy is given one that falls by the rate alone. Digits, 40% of them mislabelled, the same 60 epochs for all.
 After Ou & Zhang 2023, a curriculum view of robust loss functions.
 
-Takes about 30 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.
+Takes about 45 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.
 """
 
 import os
@@ -51,4 +51,4 @@ for name, loss, rate in (
     memorised = diagnostics.memorisation_curves(log)["wrong labels, memorised"].values[-1]
     alpha = diagnostics.effective_rate(log)
     print(f"{name}: {accuracy:.1%} of clean test labels right, {memorised:.1%} of wrong labels memorised")
-    print(f"  effective learning rate: {alpha[0]:.4f} at the start, {alpha[len(alpha) // 2]:.4f} halfway")
+    print(f"  effective learning rate: {alpha[0]:.1e} at the start, {alpha[len(alpha) // 2]:.1e} halfway")
