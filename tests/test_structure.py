@@ -44,7 +44,7 @@ FLOORS = [
     ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
     ["recipes.table", "recipes.find", "recipes.document", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
-    ["cli", "__main__"],
+    ["recommendation", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 
