@@ -4,7 +4,6 @@ import csv
 import json
 import pathlib
 import platform
-import re
 import statistics
 from dataclasses import asdict, dataclass, field
 
@@ -19,6 +18,7 @@ from keras_robust.comparison.contenders import Contender, contender
 from keras_robust.comparison.tasks import task
 from keras_robust.comparison.training import Run, Training, train
 from keras_robust.diagnostics import plots
+from keras_robust.diagnostics.runs import log_name
 from keras_robust.noise import NoisyLabels
 
 
@@ -30,6 +30,7 @@ class Comparison:
     dataset: str
     noise: str | None
     training: Training
+    data_dir: str | None = None
     labels: list[NoisyLabels] = field(default_factory=list)
     runs: dict[Contender, list[Run]] = field(default_factory=dict)
 
@@ -78,7 +79,7 @@ class Comparison:
 
     def weight_log(self, one: Contender, seed: int) -> pathlib.Path:
         """Folder of the weight log of a run."""
-        return self.folder / "weights" / f"{re.sub('[^A-Za-z0-9.]+', '-', one.label).strip('-')}-seed{seed}"
+        return self.folder / "weights" / log_name(one.label, seed)
 
     def save(self) -> None:
         """Writes table.csv, runs.csv (one line an epoch), accuracy.png, settings.json, and the labels of each seed."""
@@ -101,6 +102,7 @@ class Comparison:
         settings = {
             "dataset": self.dataset,
             "noise": self.noise,
+            "data_dir": self.data_dir,
             "realised_rates": [labels.rate for labels in self.labels],
             "training": asdict(self.training),
             "losses": [asdict(one) for one in self.runs],
@@ -158,7 +160,8 @@ def compare(
     training = Training(epochs=epochs)
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
-    result = Comparison(folder, dataset, noise, training, [one.labels for one in tasks])
+    stored = None if data_dir is None else str(pathlib.Path(data_dir).expanduser().absolute())
+    result = Comparison(folder, dataset, noise, training, stored, [one.labels for one in tasks])
     console.print(tasks[0].labels.report(), highlight=False, markup=False)
     columns = (
         TextColumn("{task.description}"),

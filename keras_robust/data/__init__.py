@@ -1,5 +1,6 @@
 """Data sets with wrong labels, ready for training: `load` by name, `with_provenance` for data of your own."""
 
+from keras_robust.data.gallery import Gallery, gallery
 from keras_robust.data.generated import generated
 from keras_robust.data.loading import DATASETS, DatasetInfo, Splits, load, load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
@@ -11,7 +12,9 @@ __all__ = [
     "SOURCES",
     "Arrays",
     "DatasetInfo",
+    "Gallery",
     "Splits",
+    "gallery",
     "generated",
     "hide_gpus_from_tensorflow",
     "load",

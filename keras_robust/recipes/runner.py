@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 import keras_robust
 from keras_robust.checks import OneOf, at_least, refuse
-from keras_robust.diagnostics import plots
+from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
 from keras_robust.noise import NoisyLabels
 from keras_robust.recipes.find import get
@@ -40,7 +40,7 @@ def run(
 
     Each seed has a folder, `folder`/seed-SEED: settings.json (the recipe as it was run, versions, machine),
     history.csv, labels.npz and noise.txt (the wrong labels), weights (the log of every sample, for
-    `diagnostics.WeightLog`), accuracy.png, model.keras, result.json. The table is in `folder`/results.csv and
+    `diagnostics.WeightLog`), curves.png, model.keras, result.json. The table is in `folder`/results.csv and
     results.json.
 
     Args:
@@ -104,13 +104,20 @@ def _run(recipe, size, seed, data_dir, folder, progress, console):
     model, _, logger = train(learned, method(recipe), seed, folder / "weights", [history, bar], checkpoint, every=every)
     with whole(folder / "model.keras") as draft:
         model.save(draft)
-    with whole(folder / "accuracy.png") as draft:
-        curve = [row["val_accuracy"] for row in history.rows]
-        plots.accuracy_curves({recipe.label: [curve]}, title=recipe.name).figure.savefig(draft)
+    with whole(folder / "curves.png") as draft:
+        _picture(folder, recipe).savefig(draft)
     result = measure(history.rows, logger.log())
     write_json(folder / "result.json", result)
     checkpoint.clear()
     return result
+
+
+def _picture(folder, recipe):
+    """What became of clean and of wrong labels, or, where nobody knows which are wrong, the test accuracy."""
+    done = open_run(folder)
+    if done.log.clean is not None:
+        return pictures.memorisation(done)
+    return plots.accuracy_curves({recipe.label: done.accuracy}, title=recipe.name).figure
 
 
 def _settings(recipe, scale, data_dir):

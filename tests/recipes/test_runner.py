@@ -77,7 +77,7 @@ def test_command_trains_and_compares_with_the_paper(tmp_path, capsys):
     splits = data.load("mnist", arrays=arrays, augment=False)
     accuracy = np.mean(np.argmax(model.predict(splits.test, verbose=0), axis=-1) == arrays.y_test)
     assert accuracy == pytest.approx(result["last"])
-    assert (folder / "accuracy.png").read_bytes().startswith(b"\x89PNG")
+    assert (folder / "curves.png").read_bytes().startswith(b"\x89PNG")
     settings = json.loads((folder / "settings.json").read_text())
     assert (settings["recipe"], settings["seed"], settings["scale"]) == (NAME, 5, "smoke")
     assert settings["versions"]["backend"] == keras.backend.backend()
