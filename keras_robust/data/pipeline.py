@@ -128,14 +128,19 @@ def order(n: int, seed: int | None, first_epoch: int = 0, chosen=None):
     if seed is None:
         return tf.data.Dataset.from_tensor_slices((numbers, tf.zeros((n, 2), tf.int64)))
 
-    def one_epoch(epoch):
+    # Counted here: what tf.data draws by itself depends on whether tf.random.set_seed was called.
+    with tf.device("CPU:0"):
+        past = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
+
+    def one_epoch(_):
+        count = past.assign_add(1) - 1
+        epoch = tf.random.stateless_uniform((), tf.stack([seed, count]), None, None, tf.int64)
         shuffled = tf.random.experimental.stateless_shuffle(numbers, tf.stack([epoch, 0]))
         return tf.data.Dataset.from_tensor_slices((shuffled, tf.stack([tf.fill((n,), epoch), numbers + 1], axis=1)))
 
-    epochs = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-    for _ in range(first_epoch):
-        next(iter(epochs))
-    return epochs.flat_map(one_epoch).apply(tf.data.experimental.assert_cardinality(n))
+    epochs = tf.data.Dataset.from_tensors(0).flat_map(one_epoch)
+    epochs.new_each_time = True
+    return epochs.apply(tf.data.experimental.assert_cardinality(n))
 
 
 def image_batches(

@@ -72,6 +72,8 @@ def run(
     if changed.missing and not size.rehearsal:
         rule = f"complete; {recipe.name} lacks {', '.join(changed.missing)}: give them as `changes`"
         refuse("run", "recipe", rule, recipe.name)
+    if isinstance(seeds, int):
+        refuse("run", "seeds", "a list of them, one run for each", seeds)
     seeds = [recipe.seed] if seeds is None else [at_least(0, integer=True).check("run", "seeds", s) for s in seeds]
     if not seeds or len(set(seeds)) < len(seeds):
         refuse("run", "seeds", "at least one whole number, none of them twice", seeds)
@@ -93,9 +95,10 @@ def run(
 
 
 def _run(recipe, size, seed, data_dir, folder, progress, console):
-    if (folder / "result.json").exists():
-        return read_json(folder / "result.json")
     checkpoint = Checkpoint(folder)
+    if (folder / "result.json").exists():
+        checkpoint.clear()
+        return read_json(folder / "result.json")
     learned = task(recipe, size, seed, data_dir, first_epoch=checkpoint.epoch)
     _keep_labels(learned.labels, folder, console)
     history = HistoryFile(folder, done=checkpoint.epoch)

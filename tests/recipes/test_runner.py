@@ -117,6 +117,11 @@ runner.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r}, 
         np.testing.assert_allclose(*(log.array(name) for log in logs), rtol=1e-3, atol=1e-4, err_msg=name)
 
 
+def test_seeds_are_a_list():
+    with pytest.raises(ValueError, match="`seeds` of run must be a list of them, one run for each. Received: seeds=3"):
+        rehearse("nowhere", seeds=3)
+
+
 def test_a_run_that_is_done_is_read(tmp_path, monkeypatch):
     first = rehearse(tmp_path / "run")
     monkeypatch.setattr(runner, "train", None)
