@@ -92,9 +92,7 @@ def recommend(
     if noise_rate is not None:
         noise_rate = Interval(0.0, 1.0, open_high=True).check("recommend", "noise_rate", noise_rate)
         if noise_rate >= (K - 1) / K:
-            rule = (
-                f"below (K - 1) / K = {(K - 1) / K:.4g} for {K} classes: from there on no label is likelier than others"
-            )
+            rule = f"below (K - 1) / K = {(K - 1) / K:.4g}, where uniform noise leaves all labels of {K} classes alike"
             refuse("recommend", "noise_rate", rule, noise_rate)
     biased = K > _MANY and noise_rate != 0
     if cycle and not biased:

@@ -71,8 +71,8 @@ def estimated_transition(log: WeightLog, num_classes: int | None = None) -> Esti
     >>> from keras_robust.weight_log import RECORD, write_epoch
     >>> records = np.zeros(4, RECORD)
     >>> records["predicted"], records["label"] = [0, 0, 1, 1], [0, 1, 1, 1]
-    >>> write_epoch(tmp_path, 0, records)
-    >>> log = keras_robust.diagnostics.WeightLog(tmp_path)
+    >>> write_epoch(tmp_path / "noise", 0, records)
+    >>> log = keras_robust.diagnostics.WeightLog(tmp_path / "noise")
     >>> keras_robust.diagnostics.estimated_transition(log).transition.tolist()
     [[0.5, 0.5], [0.0, 1.0]]
     """

@@ -89,18 +89,61 @@ def margins(run: LoggedRun, epochs=None):
     Args:
         run: what `open_run` opened.
         epochs: logged epochs; None: four, evenly spread.
+
+    Raises:
+        ValueError: for an epoch that was not logged.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(4, RECORD)
+    >>> records["margin"], records["label"], records["learning_rate"] = [2, 1, -1, 3], [0, 1, 1, 0], 0.1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> run = keras_robust.diagnostics.open_run(tmp_path)
+    >>> [ax.get_title(loc="left") for ax in keras_robust.diagnostics.pictures.margins(run, [1]).axes]
+    ['epoch 1']
     """
+    logged = [epoch + 1 for epoch in run.log.epochs]
+    if epochs is not None and not set(epochs) <= set(logged):
+        refuse("margins", "epochs", f"logged epochs, counted from 1: {logged}", epochs)
     found = margin_histograms(run.log, None if epochs is None else [epoch - 1 for epoch in epochs])
     return plots.margin_histograms(*found, title=run.title)[0].figure
 
 
 def memorisation(run: LoggedRun):
-    """What a run made of clean and wrong labels, epoch by epoch; see `diagnostics.memorisation_curves`."""
+    """What a run made of clean and wrong labels, epoch by epoch; see `diagnostics.memorisation_curves`.
+
+    Raises:
+        ValueError: if its clean labels are not known.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(4, RECORD)
+    >>> records["margin"], records["label"], records["learning_rate"] = [2, 1, -1, 3], [0, 1, 1, 0], 0.1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> run = keras_robust.diagnostics.open_run(tmp_path)
+    >>> keras_robust.diagnostics.pictures.memorisation(run).axes[0].get_ylabel()
+    'share of samples (%)'
+    """
     return plots.memorisation(memorisation_curves(run), title=run.title).figure
 
 
 def alpha(runs: list[LoggedRun]):
-    """The effective learning rates of runs, of one folder or of several."""
+    """The effective learning rates of runs, of one folder or of several.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(4, RECORD)
+    >>> records["margin"], records["label"], records["learning_rate"] = [2, 1, -1, 3], [0, 1, 1, 0], 0.1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> records["weight"] = 0.5
+    >>> write_epoch(tmp_path, 1, records)
+    >>> run = keras_robust.diagnostics.open_run(tmp_path)
+    >>> keras_robust.diagnostics.pictures.alpha([run]).axes[0].lines[0].get_ydata().round(3).tolist()
+    [0.05]
+    """
     names = [run.name or run.settings.get("loss") or run.log.path.name for run in runs]
     whole = len(set(names)) == len(runs)
     curves = {name if whole else str(run.log.path): effective_rate(run) for name, run in zip(names, runs, strict=True)}
@@ -108,7 +151,18 @@ def alpha(runs: list[LoggedRun]):
 
 
 def transition(run: LoggedRun, class_names=None):
-    """The noise in a run's labels, estimated from what the model believes."""
+    """The noise in a run's labels, estimated from what the model believes; see `diagnostics.estimated_transition`.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(4, RECORD)
+    >>> records["margin"], records["label"], records["learning_rate"] = [2, 1, -1, 3], [0, 1, 1, 0], 0.1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> run = keras_robust.diagnostics.open_run(tmp_path)
+    >>> keras_robust.diagnostics.pictures.transition(run).axes[0].get_title()
+    'estimated: 50.0% of the labels are wrong'
+    """
     found = estimated_transition(run.log)
     title = "\n".join(filter(None, (run.title, f"estimated: {found.rate:.1%} of the labels are wrong")))
     ax = plots.transition_matrix(found.transition, class_names, title=title)

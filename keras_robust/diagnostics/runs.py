@@ -34,12 +34,12 @@ class LoggedRun:
     @property
     def title(self) -> str:
         """Data set, noise and loss in a line, as far as they are known."""
-        return ", ".join(filter(None, (self.data, self.name or self.settings.get("loss"))))
+        return ", ".join(str(part) for part in (self.data, self.name or self.settings.get("loss")) if part)
 
     @property
     def data(self) -> str:
         """Data set and noise, as far as they are known."""
-        return ", ".join(filter(None, (self.settings.get("dataset"), self.settings.get("noise"))))
+        return ", ".join(str(self.settings[key]) for key in ("dataset", "noise") if self.settings.get(key))
 
 
 def log_name(label: str, seed: int) -> str:
@@ -54,7 +54,15 @@ def log_name(label: str, seed: int) -> str:
 
 
 def log_names(folder) -> list[str]:
-    """Names of the logs of a folder that may hold several; none where there is one without a name."""
+    """Names of the logs of a folder that may hold several; none where there is one without a name.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> write_epoch(tmp_path / "weights" / "CE-seed0", 0, np.zeros(5, RECORD))
+    >>> keras_robust.diagnostics.log_names(tmp_path)
+    ['CE-seed0']
+    """
     return list(_several(pathlib.Path(folder)))
 
 

@@ -111,6 +111,17 @@ def suspect_sheet(suspects: list[Suspect], images, title: str | None = None):
 
     Returns:
         The matplotlib Axes.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(2, RECORD)
+    >>> records["margin"], records["label"], records["predicted"], records["clean"] = [3.0, -2.0], 1, [1, 0], -1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> suspects = keras_robust.diagnostics.suspect_table(keras_robust.diagnostics.WeightLog(tmp_path), n=1)
+    >>> ax = keras_robust.diagnostics.suspect_sheet(suspects, images=np.zeros((1, 8, 8, 1)))
+    >>> ax.texts[0].get_text()
+    '1 → 0\\n#1'
     """
     captions = []
     for one in suspects:

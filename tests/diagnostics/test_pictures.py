@@ -83,7 +83,7 @@ def test_command_on_losses(tmp_path, monkeypatch, capsys):
         ("plot weights --classes 1", "`K` of initial_margins must be"),
         ("plot bias --activations 2", "`activation` of logit_bias must be"),
         ("plot memorisation nowhere", "There is no folder nowhere"),
-        ("plot margins RUN --epochs 9", "must be one of the logged epochs"),
+        ("plot margins RUN --epochs 9", "must be logged epochs, counted from 1: [1, 2, 3, 4]"),
         ("plot margins COMPARISON", "holds several logs"),
     ],
 )

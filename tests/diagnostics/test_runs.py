@@ -56,6 +56,8 @@ def test_what_is_missing_or_damaged_is_named(run_folder, tmp_path):
         (run_folder / "settings.json").write_text(text)
         with pytest.raises(ValueError, match="settings.json is damaged"):
             diagnostics.open_run(run_folder)
+    (run_folder / "settings.json").write_text('{"dataset": 5, "noise": ["x"], "loss": null}')
+    assert diagnostics.open_run(run_folder).title == "5, ['x']"
     (run_folder / "settings.json").unlink()
     records = np.zeros(1438, RECORD)
     write_epoch(run_folder / "weights", 3, records)

@@ -67,7 +67,7 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
     rows = -(-len(images) // columns)
     # In units of a picture's side, as are all places below.
     height = 1.1 + 0.12 * max((caption.count("\n") + 1 for caption in captions), default=0)
-    ax = axes(1.1 * columns, height * max(rows, 1) + 0.5) if ax is None else ax
+    ax = axes(1.1 * columns, height * max(rows, 1) + 0.7) if ax is None else ax
     if images.shape[-1] == 1:
         images = images[..., 0]
     white = 255 if images.dtype == np.uint8 else 1.0
@@ -80,5 +80,5 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
     ax.set_ylim(height * max(rows, 1), -0.05)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(title)
+    ax.set_title(title, fontsize="medium")
     return ax

@@ -55,7 +55,8 @@ def margin_histograms(edges, epochs, counts, title=None):
     Example:
 
     >>> counts = {"clean": np.array([[2, 2], [0, 4]])}
-    >>> [ax.get_title() for ax in keras_robust.diagnostics.plots.margin_histograms([-1, 0, 1], [0, 9], counts)]
+    >>> drawn = keras_robust.diagnostics.plots.margin_histograms([-1, 0, 1], [0, 9], counts)
+    >>> [ax.get_title(loc="left") for ax in drawn]
     ['epoch 1', 'epoch 10']
     """
     drawn = panels(len(epochs), 1, 7.0, 0.8 + 1.35 * len(epochs))[:, 0]
