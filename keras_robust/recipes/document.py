@@ -98,7 +98,7 @@ def _own(runs):
         lines += [_line(["---"] * 2 + ["---:"] * (1 + len(_MEASURED)))]
         here = [run for run in runs if run.scale == scale]
         for run in here:
-            paper = BY_NAME[run.recipe].expected or "-"
+            paper = (run.scale == "full" and BY_NAME[run.recipe].expected) or "-"
             cells = (run.cell(name) for name in _MEASURED)
             lines.append(_line([run.recipe, ", ".join(map(str, run.seeds)), *map(str, (paper, *cells))]))
         lines += ["", *_listed("Made with", _distinct(run.setup for run in here))]

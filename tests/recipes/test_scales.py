@@ -6,10 +6,12 @@ import functools
 import keras
 import numpy as np
 import pytest
+from harness import BACKEND
 from rich.console import Console
 
 from keras_robust import data, recipes
-from keras_robust.recipes.scales import SCALES, method
+from keras_robust.noise import draw
+from keras_robust.recipes.scales import SCALES, method, task
 from keras_robust.trainer import Task, train
 from keras_robust.weight_log import WeightLog
 
@@ -24,20 +26,32 @@ def stand_in(input_shape, num_classes, classifier_activation):
     return keras.Model(inputs, x)
 
 
-def trainings():
-    """A recipe for every way of training in the table: those that differ in more than noise and name."""
-    untrained = ("paper", "label", "noise", "exact_noise", "seed", "source", "table", "expected", "contested")
+@pytest.fixture
+def eager_tensorflow():
+    """Two steps are done sooner than TensorFlow has traced one."""
+    if BACKEND != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+def first_of(key):
+    """The first recipe of each kind, a kind being what `key` says of a recipe."""
     found = {}
     for recipe in recipes.RECIPES:
-        found.setdefault(tuple(v for k, v in dataclasses.asdict(recipe).items() if k not in untrained), recipe)
+        found.setdefault(key(recipe), recipe)
     return found.values()
 
 
-def networks():
-    found = {}
-    for recipe in recipes.RECIPES:
-        found.setdefault((recipe.network, recipe.dataset, recipe.augmentation), recipe)
-    return found.values()
+def way(recipe):
+    """What the compiled step depends on; rates and sizes are only numbers in it."""
+    K = images(REHEARSAL.shortened(recipe).dataset)[1]
+    sgd = (recipe.nesterov, recipe.clip_norm, recipe.weight_decay == 0, recipe.l1 == 0, recipe.schedule)
+    return K, recipe.loss, recipe.moving, sgd
 
 
 @functools.cache
@@ -48,13 +62,9 @@ def images(dataset):
     return {"x": arrays.x_train / np.float32(255), "y": targets, "batch_size": 8}, arrays.num_classes
 
 
-def test_the_table_has_as_many_ways_as_it_should():
-    assert len(trainings()) > 150
-    assert len(networks()) >= 13
-
-
-@pytest.mark.parametrize("recipe", trainings(), ids=lambda recipe: recipe.name)
-def test_every_way_of_training_takes_two_steps(recipe, tmp_path):
+@pytest.mark.filterwarnings("ignore:Even though the `tf.config.experimental_run_functions_eagerly`")
+@pytest.mark.parametrize("recipe", first_of(way), ids=lambda recipe: recipe.name)
+def test_every_way_of_training_takes_two_steps(recipe, tmp_path, eager_tensorflow):
     small = REHEARSAL.shortened(recipe)
     arrays, K = images(small.dataset)
     learned = Task(arrays, {}, None, 16, arrays["x"].shape[1:], K, stand_in)
@@ -68,8 +78,10 @@ def test_every_way_of_training_takes_two_steps(recipe, tmp_path):
     assert np.isfinite(records["loss"]).all()
 
 
-@pytest.mark.parametrize("recipe", networks(), ids=lambda recipe: f"{recipe.network}, {recipe.dataset}")
+@pytest.mark.parametrize("recipe", first_of(lambda recipe: recipe.network), ids=lambda recipe: recipe.network)
 def test_every_network_takes_two_steps(recipe, tmp_path):
+    if recipe.network in ("resnet50", "vgg19_bn", "wide_resnet101") and BACKEND != "torch":
+        pytest.skip("built and compared with PyTorch's on every backend (tests/models); the step compiles for long")
     report = recipes.run(recipe, scale="smoke", folder=tmp_path / "run", console=Console(quiet=True))
     (result,) = report.results.values()
     assert 0 <= result["last"] <= 1
@@ -77,16 +89,43 @@ def test_every_network_takes_two_steps(recipe, tmp_path):
     assert np.isfinite(records["loss"]).all()
 
 
-@pytest.mark.parametrize("dataset", sorted({recipe.dataset for recipe in recipes.RECIPES}))
+@pytest.mark.parametrize(
+    "recipe",
+    first_of(lambda recipe: (recipe.dataset, recipe.augmentation)),
+    ids=lambda recipe: f"{recipe.dataset}, {recipe.augmentation}",
+)
+def test_every_preparation_of_images_is_learned_from(recipe, tmp_path):
+    small = REHEARSAL.shortened(recipe)
+    learned = dataclasses.replace(task(small, REHEARSAL, seed=1), network=stand_in)
+    _, history, logger = train(learned, method(small), 1, tmp_path)
+    assert np.isfinite(history.history["val_accuracy"]).all()
+    log = logger.log()
+    assert np.isfinite(log.epoch(0)["loss"]).all()
+    if learned.labels is not None:
+        assert np.array_equal(log.labels, learned.labels.noisy)
+        assert np.array_equal(log.clean, learned.labels.clean)
+
+
+def test_every_recipe_has_its_sgd():
+    for recipe in map(REHEARSAL.shortened, recipes.RECIPES):
+        config = method(recipe).optimizer().get_config()
+        assert config["learning_rate"] == pytest.approx(recipe.learning_rate)
+        assert config["weight_decay"] == recipe.weight_decay
+        assert config["momentum"] == recipe.momentum
+        assert config["nesterov"] == recipe.nesterov
+        assert config["global_clipnorm"] == recipe.clip_norm
+
+
+@pytest.mark.parametrize("dataset", ["mnist", "cifar10", "cifar100"])
 def test_every_noise_of_the_table_is_drawn(dataset):
-    found = {
-        (r.noise, r.exact_noise): r for r in recipes.find(dataset=dataset) if not (r.noise or "").startswith("hum")
-    }
-    for recipe in found.values():
-        if recipe.noise is None:
-            continue
-        arrays = data.generated(dataset, 2000, 10)
-        noise = data.load(dataset, recipe.noise, arrays=arrays, exact=recipe.exact_noise, seed=recipe.seed).noise
+    K = {"cifar100": 100}.get(dataset, 10)
+    # Enough of each class for an exact count of one of 99 others.
+    labels = np.arange(500 * K) % K
+    features = np.random.default_rng(0).normal(size=(len(labels), 8))
+    drawn = [r for r in recipes.find(dataset=dataset) if r.noise and not r.noise.startswith("human")]
+    for recipe in {(r.noise, r.exact_noise): r for r in drawn}.values():
+        options = {"exact": recipe.exact_noise, "dataset": dataset, "features": features}
+        noise = draw(recipe.noise, labels, K, recipe.seed, **options)
         assert noise.spec == recipe.noise
         assert noise.exact == recipe.exact_noise
         nominal = float(recipe.noise.rpartition(":")[2])
@@ -113,10 +152,3 @@ def test_what_a_rehearsal_fills_in():
     assert (filled.epochs, filled.batch_size, filled.schedule) == (1, 8, "cosine")
     human = REHEARSAL.shortened(recipes.find(noise="human:cifar100n")[0])
     assert (human.dataset, human.noise) == ("cifar100", "symmetric:0.4")
-
-
-def test_the_optimizer_is_the_recipe_s():
-    recipe = recipes.get("anl/mini_webvision/real/ce")
-    config = method(recipe).optimizer().get_config()
-    expected = {"learning_rate": 0.4, "momentum": 0.9, "nesterov": True, "weight_decay": 3e-5, "global_clipnorm": 5.0}
-    assert {name: pytest.approx(config[name]) for name in expected} == expected
