@@ -1,6 +1,7 @@
 """One training run with every sample on record; one that was stopped goes on from its last whole epoch."""
 
 import pathlib
+import platform
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -8,6 +9,7 @@ from typing import Any
 
 import keras
 
+import keras_robust
 from keras_robust.callbacks import SampleWeightLogger
 from keras_robust.files import whole
 from keras_robust.losses import RobustLoss
@@ -105,6 +107,19 @@ class Checkpoint(keras.callbacks.Callback):
             self.model.save_weights(draft)
         if before:
             before.unlink()
+
+
+def environment() -> dict:
+    """What a run is made with, for its settings: versions, backend and machine."""
+    return {
+        "versions": {
+            "keras_robust": keras_robust.__version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
 
 
 def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):

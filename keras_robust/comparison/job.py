@@ -3,7 +3,6 @@
 import csv
 import json
 import pathlib
-import platform
 import statistics
 from dataclasses import asdict, dataclass, field
 
@@ -12,7 +11,6 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-import keras_robust
 from keras_robust.checks import Interval, refuse
 from keras_robust.comparison.contenders import Contender, contender
 from keras_robust.comparison.tasks import task
@@ -20,6 +18,7 @@ from keras_robust.comparison.training import Run, Training, train
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.runs import log_name
 from keras_robust.noise import NoisyLabels
+from keras_robust.trainer import environment
 
 
 @dataclass
@@ -106,13 +105,7 @@ class Comparison:
             "realised_rates": [labels.rate for labels in self.labels],
             "training": asdict(self.training),
             "losses": [asdict(one) for one in self.runs],
-            "versions": {
-                "keras_robust": keras_robust.__version__,
-                "keras": keras.__version__,
-                "backend": keras.backend.backend(),
-                "python": platform.python_version(),
-            },
-            "machine": f"{platform.system()} {platform.machine()}",
+            **environment(),
         }
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
         curves = {one.label: [run.test_accuracy for run in runs] for one, runs in self.runs.items()}

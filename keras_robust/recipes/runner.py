@@ -1,7 +1,6 @@
 """Running a recipe: training that goes on where it was stopped, and a table beside the paper's."""
 
 import pathlib
-import platform
 import re
 
 import keras
@@ -9,7 +8,6 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-import keras_robust
 from keras_robust.checks import OneOf, at_least, refuse
 from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
@@ -19,7 +17,7 @@ from keras_robust.recipes.folder import HistoryFile, claim, read_json, write_jso
 from keras_robust.recipes.report import Report, measure
 from keras_robust.recipes.scales import SCALES, Scale, method, task
 from keras_robust.recipes.schema import Recipe
-from keras_robust.trainer import Checkpoint, train
+from keras_robust.trainer import Checkpoint, environment, train
 
 LARGEST_LOG = 2**30  # bytes of a run's weight log; where all epochs are more, every second or third is logged
 
@@ -131,13 +129,7 @@ def _settings(recipe, scale, data_dir):
         "scale": scale,
         **told,
         "data_dir": None if data_dir is None else str(data_dir),
-        "versions": {
-            "keras_robust": keras_robust.__version__,
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "python": platform.python_version(),
-        },
-        "machine": f"{platform.system()} {platform.machine()}",
+        **environment(),
     }
 
 
