@@ -59,8 +59,8 @@ def run(
 
     Example:
 
-    >>> name = "anl/mnist/symmetric:0.8/anl-ce"
-    >>> report = keras_robust.recipes.run(name, scale="smoke", folder=tmp_path / "run")
+    >>> name, quiet = "anl/mnist/symmetric:0.8/anl-ce", Console(quiet=True)
+    >>> report = keras_robust.recipes.run(name, scale="smoke", folder=tmp_path / "run", console=quiet)
     >>> sorted(report.results[1])[:4]
     ['auroc', 'best', 'corrected', 'epochs']
     """

@@ -167,7 +167,7 @@ def test_the_committed_page_is_what_is_generated(tmp_path, capsys):
 def test_the_page_has_every_row_and_our_own_runs(monkeypatch):
     text = document.page()
     assert "| ANL-CE | - | - | 87.28 ± 0.02 | - | 61.27 ± 0.55 | `ANLCE(alpha=5, beta=5)`; L1 5e-05 |" in text
-    cells = sum(line.count(" - |") for line in text.splitlines())
+    cells = sum(line.count(" - |") for line in text[text.index("## apl") :].splitlines())
     assert cells == sum(not row.verified for row in recipes.RECIPES)
     own = {"anl/cifar10/symmetric:0.8/anl-ce": recipes.Cell(60.5, None, "jax")}
     monkeypatch.setattr(document, "OBTAINED", own)
