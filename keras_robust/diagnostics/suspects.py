@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import os
 import pathlib
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from keras_robust.data import gallery
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.believed import believed_labels
 from keras_robust.diagnostics.runs import LoggedRun
+from keras_robust.files import whole
 from keras_robust.weight_log import WeightLog
 
 # Rows that `print` shows.
@@ -229,13 +229,11 @@ def _last(log, order):
 
 def _write(path, suspects):
     fields = [field.name for field in dataclasses.fields(Suspect)]
-    draft = path.with_name(f".{path.name}.draft")
-    with open(draft, "w", newline="") as file:
+    with whole(path) as draft, open(draft, "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(fields)
         for one in suspects:
             writer.writerow(_printed(getattr(one, field)) for field in fields)
-    os.replace(draft, path)
 
 
 def _printed(value):
@@ -245,7 +243,8 @@ def _printed(value):
 
 
 def _title(run, suspects):
-    title = f"the {len(suspects)} most suspect of {run.log.num_samples:,} labels"
+    seen = np.count_nonzero(run.log.labels >= 0)
+    title = f"the {len(suspects)} most suspect of {seen:,} labels"
     title = f"{run.title}: {title}" if run.title else title
     wrong = [one.wrong for one in suspects]
     if suspects and None not in wrong:
