@@ -150,7 +150,8 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     if checkpoint:
         checkpoint.restore(model)
     logger = SampleWeightLogger(log, num_samples=task.num_samples, every=every)
-    rate = keras.callbacks.LearningRateScheduler(method.rate)
+    # Keras hands the present rate to a schedule that takes a second argument.
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
     history = model.fit(
         **task.train,

@@ -111,6 +111,10 @@ runner.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r}, 
     for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "q", "lam"):
         pair = [[row[name] for row in history] for history in histories]
         np.testing.assert_allclose(*pair, rtol=1e-3, atol=1e-5, err_msg=name)
+    recipe = recipes.get("anl/cifar10/symmetric:0.4/ce").changed(**SMALL)
+    rates = [recipe.rate(epoch) for epoch in range(4)]
+    assert rates[3] < 0.2 * rates[0]
+    assert [row["learning_rate"] for row in histories[1]] == pytest.approx(rates)
     logs = [WeightLog(folder / "weights") for folder in (broken, whole)]
     assert logs[0].epochs == logs[1].epochs == [0, 1, 2, 3]
     for name in ("margin", "weight", "loss", "step", "label", "learning_rate"):
