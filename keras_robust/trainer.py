@@ -11,6 +11,7 @@ import keras
 
 import keras_robust
 from keras_robust.callbacks import SampleWeightLogger
+from keras_robust.data import Splits
 from keras_robust.files import whole
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
@@ -41,6 +42,19 @@ class Task:
     input_shape: tuple
     num_classes: int
     network: Any
+
+    @classmethod
+    def of(cls, splits: Splits, network) -> "Task":
+        """The task of a data set's pipelines, which have their own order."""
+        return cls(
+            train={"x": splits.train, "shuffle": False},
+            test={"validation_data": splits.test},
+            labels=splits.noise,
+            num_samples=splits.info.train_size,
+            input_shape=splits.info.input_shape,
+            num_classes=splits.info.num_classes,
+            network=network,
+        )
 
     def model(self):
         """A new network that ends in logits."""

@@ -40,12 +40,4 @@ def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: 
     if noise is None and not dataset.endswith("n"):
         noise = "symmetric:0"  # no wrong labels, and on record as such
     splits = load(dataset, noise, batch_size, seed, data_dir, provenance=True)
-    return Task(
-        {"x": splits.train, "shuffle": False},
-        {"validation_data": splits.test},
-        splits.noise,
-        splits.info.train_size,
-        splits.info.input_shape,
-        splits.info.num_classes,
-        NETWORKS[dataset],
-    )
+    return Task.of(splits, NETWORKS[dataset])

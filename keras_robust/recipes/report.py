@@ -1,15 +1,14 @@
 """What came out of the runs of a recipe, beside what the paper has."""
 
 import csv
-import json
 import pathlib
 import statistics
 from dataclasses import dataclass
 
-import numpy as np
 from rich.table import Table
 
 from keras_robust.files import whole
+from keras_robust.recipes.folder import write_json
 from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
 from keras_robust.weight_log import WeightLog
@@ -81,8 +80,8 @@ class Report:
         """One row a seed; with several, their mean and standard deviation; the paper's cell, if it was verified."""
         rows = [{"run": f"seed {seed}", **result} for seed, result in self.results.items()]
         if len(rows) > 1:
-            for name, statistic in (("mean", np.mean), ("standard deviation", _deviation)):
-                rows.append({"run": name, **{key: _over(statistic, rows, key) for key in MEASURES}})
+            for name, statistic in (("mean", statistics.fmean), ("standard deviation", statistics.stdev)):
+                rows.append({"run": name, **{key: self._over_seeds(statistic, key) for key in MEASURES}})
         if self.recipe.verified:
             rows.append({"run": "paper", "last": self.recipe.expected.mean / 100})
         return rows
@@ -112,14 +111,8 @@ class Report:
             writer.writeheader()
             writer.writerows(rows)
         content = {"recipe": self.recipe.to_dict(), "remarks": self.remarks, "results": self.results}
-        with whole(self.folder / "results.json") as draft:
-            draft.write_text(json.dumps(content, indent=2) + "\n")
+        write_json(self.folder / "results.json", content)
 
-
-def _over(statistic, rows, key):
-    values = [row[key] for row in rows if row["run"].startswith("seed")]
-    return None if None in values else float(statistic(values))
-
-
-def _deviation(values):
-    return np.std(values, ddof=1)
+    def _over_seeds(self, statistic, key):
+        values = [result[key] for result in self.results.values()]
+        return None if None in values else statistic(values)

@@ -18,6 +18,7 @@ from keras_robust.recipes.report import Report, measure
 from keras_robust.recipes.scales import SCALES, Scale, method, task
 from keras_robust.recipes.schema import Recipe
 from keras_robust.trainer import Checkpoint, environment, train
+from keras_robust.weight_log import RECORD
 
 LARGEST_LOG = 2**30  # bytes of a run's weight log; where all epochs are more, every second or third is logged
 
@@ -100,7 +101,7 @@ def _run(recipe, size, seed, data_dir, folder, progress, console):
     learned = task(recipe, size, seed, data_dir, first_epoch=checkpoint.epoch)
     _keep_labels(learned.labels, folder, console)
     history = HistoryFile(folder, done=checkpoint.epoch)
-    every = -(-recipe.epochs * learned.num_samples * 32 // LARGEST_LOG)
+    every = -(-recipe.epochs * learned.num_samples * RECORD.itemsize // LARGEST_LOG)
     bar = _Bar(progress, f"{recipe.label} seed {seed}", recipe.epochs, len(learned.train["x"]))
     model, _, logger = train(learned, method(recipe), seed, folder / "weights", [history, bar], checkpoint, every=every)
     with whole(folder / "model.keras") as draft:

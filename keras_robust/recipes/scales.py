@@ -89,15 +89,7 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         first_epoch=first_epoch,
         arrays=arrays,
     )
-    return Task(
-        train={"x": splits.train, "shuffle": False},
-        test={"validation_data": splits.test},
-        labels=splits.noise,
-        num_samples=splits.info.train_size,
-        input_shape=splits.info.input_shape,
-        num_classes=splits.info.num_classes,
-        network=getattr(models, recipe.network),
-    )
+    return Task.of(splits, getattr(models, recipe.network))
 
 
 def method(recipe: Recipe) -> Method:
