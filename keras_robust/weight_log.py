@@ -134,13 +134,13 @@ class WeightLog:
         Raises:
             ValueError: if clean labels are not known.
         """
-        wrong, order = self.wrong, self.suspects()
+        wrong, margins = self.wrong, self.mean_margin()
+        order = np.argsort(margins, kind="stable")
         order = order[self.labels[order] >= 0]
         count, found = int(wrong.sum()), wrong[order]
         if count in (0, len(order)):
             return Detection(np.nan, np.nan)
-        _, group, sizes = np.unique(self.mean_margin()[order], return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[group]  # ties share their mean rank
+        ranks = mean_ranks(margins[order])
         clean_count = len(order) - count
         above = ranks[~found].sum() - clean_count * (clean_count + 1) / 2
         return Detection(float(found[:count].mean()), float(above / (count * clean_count)))
@@ -212,6 +212,12 @@ class WeightLog:
             known = records[field] >= 0
             values[known] = records[field][known]
         return values
+
+
+def mean_ranks(values) -> np.ndarray:
+    """Ranks of values (n,), from 1 for the smallest; ties share their mean rank."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(sizes) - (sizes - 1) / 2)[group]
 
 
 def logged_epochs(path) -> list[int]:

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import refuse
-from keras_robust.weight_log import WeightLog
+from keras_robust.weight_log import WeightLog, mean_ranks
 
 
 class Agreement(NamedTuple):
@@ -69,11 +69,5 @@ def cleanlab_agreement(log: WeightLog, pred_probs) -> Agreement:
     overlap = float(flagged[log.suspects(count)].mean()) if count else float("nan")
     quality, margins = get_label_quality_scores(labels, probabilities), log.mean_margin()
     with np.errstate(invalid="ignore"):
-        correlation = np.corrcoef(_ranks(quality), _ranks(margins))[0, 1]
+        correlation = np.corrcoef(mean_ranks(quality), mean_ranks(margins))[0, 1]
     return Agreement(count, overlap, float(correlation))
-
-
-def _ranks(values):
-    """Ranks; ties share their mean rank."""
-    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
-    return (np.cumsum(sizes) - (sizes - 1) / 2)[group]
