@@ -34,7 +34,7 @@ FLOORS = [
     ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
     ["diagnostics.believed", "diagnostics.statistics", "diagnostics.agreement", "diagnostics.suspects"],
     ["diagnostics.pictures", "diagnostics"],
-    ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.obtained"],
+    ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.shared", "recipes.obtained"],
     ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
     ["recipes.table", "recipes.find", "recipes.document"],
     ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],

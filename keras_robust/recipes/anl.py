@@ -1,69 +1,31 @@
 """A: Ye et al. 2023, active negative losses, and what they are compared with."""
 
+from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid
+from keras_robust.recipes.shared import RCE_A, RCE_IN_PRINT
 
 _CONFIGS = "released code, config/{}_*.json, dataset.py and trainer.py"
-#: log(1e-4): what released code clamps the one-hot label at.
-RCE_A = "A=-9.210340371976182"
-_RCE_IN_PRINT = "A of RCE: printed as -4; the code clamps the one-hot label at 1e-4"
 _ER = "loss: a later variant, in the released code only; L1 and no weight decay as in its configuration"
 
-SYMMETRIC = tuple(f"symmetric:{rate}" for rate in (0.2, 0.4, 0.6, 0.8))
-_ASYMMETRIC = tuple(f"asymmetric:{rate}" for rate in (0.1, 0.2, 0.3, 0.4))
-_BLOCKS = tuple(noise.replace("asymmetric", "asymmetric.blocks") for noise in _ASYMMETRIC)
-
-_BASE = {
-    "paper": "anl",
-    "batch_size": 128,
-    "schedule": "cosine",
-    "momentum": 0.9,
-    "clip_norm": 5.0,
-    "exact_noise": True,
-    "augmentation": "anl",
-    "seed": 1,
-}
-_MNIST = _BASE | {
-    "dataset": "mnist",
-    "network": "cnn4",
-    "epochs": 50,
-    "learning_rate": 0.01,
-    "weight_decay": 1e-3,
-    "source": _CONFIGS.format("mnist"),
-}
-_CIFAR10 = _BASE | {
-    "dataset": "cifar10",
-    "network": "cnn8",
-    "epochs": 120,
-    "learning_rate": 0.01,
-    "weight_decay": 1e-4,
+_BASE = shared.CLIPPED | {"paper": "anl", "seed": 1}
+_EXACT = _BASE | {"exact_noise": True}
+_MNIST = shared.MNIST | _EXACT | {"weight_decay": 1e-3, "source": _CONFIGS.format("mnist")}
+_CIFAR10 = {
+    **shared.CIFAR10,
+    **_EXACT,
     "source": _CONFIGS.format("cifar10"),
     "contested": ("augmentation: the text says shifts in width and height and flips; the code pads, crops and flips",),
 }
-_CIFAR100 = _BASE | {
-    "dataset": "cifar100",
-    "network": "resnet34",
-    "epochs": 200,
-    "learning_rate": 0.1,
-    "weight_decay": 1e-5,
+_CIFAR100 = {
+    **shared.CIFAR100,
+    **_EXACT,
     "source": _CONFIGS.format("cifar100"),
     "contested": (
         "augmentation: the text says shifts in width and height and flips; the code pads, crops, flips and rotates",
         "asymmetric noise: the text says the next class of the same super-class; the code takes blocks of five ids",
     ),
 }
-_WEBVISION = _BASE | {
-    "dataset": "mini_webvision",
-    "network": "resnet50",
-    "epochs": 250,
-    "batch_size": 512,
-    "learning_rate": 0.4,
-    "schedule": "exponential",
-    "decay": 0.97,
-    "nesterov": True,
-    "weight_decay": 3e-5,
-    "exact_noise": False,
-    "source": _CONFIGS.format("webvision"),
-}
+_WEBVISION = shared.WEBVISION | _BASE | {"source": _CONFIGS.format("webvision")}
 _ANIMALS = {
     "paper": "anl",
     "dataset": "animal10n",
@@ -85,7 +47,7 @@ def _anl(base, l1, *notes):
 
 
 def _rce(base, loss, *notes):
-    return {"loss": loss, "contested": _also(base, _RCE_IN_PRINT, *notes)}
+    return {"loss": loss, "contested": _also(base, RCE_IN_PRINT, *notes)}
 
 
 _ON_MNIST = {
@@ -163,7 +125,10 @@ _ON_WEBVISION = {
 
 _PRINTED_SOURCE = "cells of the paper as the project's specification quotes them"
 _PRINTED_MNIST = Printed(
-    "its MNIST table", _PRINTED_SOURCE, ("symmetric:0.8",), {"CE": "22.51", "NCE+RCE": "74.04", "ANL-CE": "96.62"}
+    "its MNIST table",
+    _PRINTED_SOURCE,
+    ("symmetric:0.8",),
+    {"CE": "22.51", "NCE+RCE": "74.04", "ANL-CE": "96.62"},
 )
 _PRINTED_CIFAR10 = Printed(
     "its CIFAR-10 table",
@@ -173,9 +138,9 @@ _PRINTED_CIFAR10 = Printed(
 )
 
 ROWS = (
-    *grid(_MNIST, _ON_MNIST, (None, *SYMMETRIC, *_ASYMMETRIC), (_PRINTED_MNIST,)),
-    *grid(_CIFAR10, _ON_CIFAR10, (None, *SYMMETRIC, *_ASYMMETRIC), (_PRINTED_CIFAR10,)),
-    *grid(_CIFAR100, _ON_CIFAR100, (None, *SYMMETRIC, *_BLOCKS)),
+    *grid(_MNIST, _ON_MNIST, (None, *shared.SYMMETRIC, *shared.ASYMMETRIC), (_PRINTED_MNIST,)),
+    *grid(_CIFAR10, _ON_CIFAR10, (None, *shared.SYMMETRIC, *shared.ASYMMETRIC), (_PRINTED_CIFAR10,)),
+    *grid(_CIFAR100, _ON_CIFAR100, (None, *shared.SYMMETRIC, *shared.BLOCKS)),
     *grid(_WEBVISION, _ON_WEBVISION, (None,)),
     *grid(_ANIMALS, {"GCE": "GCE(q=0.7)"}, (None,)),
 )

@@ -1,30 +1,19 @@
 """N: Ma et al. 2020, normalised losses and active passive losses, and what they are compared with."""
 
-from keras_robust.recipes.anl import RCE_A, SYMMETRIC
+from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid
+from keras_robust.recipes.shared import RCE_A, RCE_IN_PRINT
 
-_RCE_IN_PRINT = "A of RCE: printed as -4; the code clamps the one-hot label at 1e-4"
 _FIRST_CODE = "released code, train.py and plot_results.ipynb of commit 89fa39a, the run behind the accuracies"
 _CONFIGS = "released code, configs/{}/*.yaml"
 _UNCONFIRMED = "loss: in configs/; the notebook with the accuracies does not say what it used"
-_ASYMMETRIC = tuple(f"asymmetric:{rate}" for rate in (0.1, 0.2, 0.3, 0.4))
-_SEQUENTIAL = tuple(noise.replace("asymmetric", "asymmetric.sequential") for noise in _ASYMMETRIC)
-_BLOCKS = tuple(noise.replace("asymmetric", "asymmetric.blocks") for noise in _ASYMMETRIC)
-_SYMMETRIC = {"noises": (None, *SYMMETRIC), "exact_noise": True}
+_SEQUENTIAL = shared.variant(shared.ASYMMETRIC, ".sequential")
+_SYMMETRIC = {"noises": (None, *shared.SYMMETRIC), "exact_noise": True}
 
-_BASE = {
-    "paper": "apl",
-    "batch_size": 128,
-    "schedule": "cosine",
-    "momentum": 0.9,
-    "clip_norm": 5.0,
-    "augmentation": "anl",
-}
-_MNIST = _BASE | {
-    "dataset": "mnist",
-    "network": "cnn4",
-    "epochs": 50,
-    "learning_rate": 0.01,
+_BASE = shared.CLIPPED | {"paper": "apl"}
+_MNIST = {
+    **shared.MNIST,
+    **_BASE,
     "end_rate": 0.001,
     "nesterov": True,
     "weight_decay": 1e-2,
@@ -32,43 +21,24 @@ _MNIST = _BASE | {
     "contested": (
         "weight_decay: 1e-3 in the text and in train.py; 1e-2 in configs/",
         "nesterov: not in train.py",
-        "accuracy: plot_results.ipynb prints MNIST too, from train.py's settings; at symmetric:0.8 it has 47.08 for CE,"
-        " where A has 22.51, so that it is not taken over",
+        "accuracy: plot_results.ipynb prints MNIST too, from train.py's settings; at symmetric:0.8 it has"
+        " 47.08 for CE, where A has 22.51, so that it is not taken over",
     ),
 }
-_CIFAR10 = _BASE | {
-    "dataset": "cifar10",
-    "network": "cnn8",
-    "epochs": 120,
-    "learning_rate": 0.01,
-    "weight_decay": 1e-4,
-    "source": _FIRST_CODE,
-}
-_CIFAR100 = _BASE | {
-    "dataset": "cifar100",
-    "network": "resnet34",
-    "epochs": 200,
-    "learning_rate": 0.1,
-    "weight_decay": 1e-5,
+_CIFAR10 = shared.CIFAR10 | _BASE | {"source": _FIRST_CODE}
+_CIFAR100 = {
+    **shared.CIFAR100,
+    **_BASE,
     "source": _FIRST_CODE,
     "contested": ("network: ResNet50 in configs/cifar100; ResNet34 in train.py and the text",),
 }
-_WEBVISION = _BASE | {
-    "dataset": "mini_webvision",
-    "network": "resnet50",
-    "epochs": 250,
-    "batch_size": 512,
-    "learning_rate": 0.4,
-    "schedule": "exponential",
-    "decay": 0.97,
-    "nesterov": True,
-    "weight_decay": 3e-5,
-    "source": _CONFIGS.format("webvision_mini"),
-}
+_WEBVISION = shared.WEBVISION | _BASE | {"source": _CONFIGS.format("webvision_mini")}
 _CLOTHES = _BASE | {
     "dataset": "clothing1m",
     "network": "resnet50",
     "epochs": 20,
+    "batch_size": 128,
+    "momentum": 0.9,
     "learning_rate": 0.01,
     "schedule": "steps",
     "decay": 0.1,
@@ -85,9 +55,9 @@ _CLOTHES = _BASE | {
 
 def _losses(base, plain, with_rce=(), notes=()):
     """The losses as fields: RCE inside is a contested value."""
-    shared = (*base.get("contested", ()), *notes)
-    with_rce = {label: {"loss": text, "contested": (*shared, _RCE_IN_PRINT)} for label, text in dict(with_rce).items()}
-    return {label: {"loss": text, "contested": shared} for label, text in plain.items()} | with_rce
+    doubts = (*base.get("contested", ()), *notes)
+    with_rce = {label: {"loss": text, "contested": (*doubts, RCE_IN_PRINT)} for label, text in dict(with_rce).items()}
+    return {label: {"loss": text, "contested": doubts} for label, text in plain.items()} | with_rce
 
 
 def _pairs(alpha, beta, *more):
@@ -127,7 +97,10 @@ _ON_CIFAR10_SYMMETRIC = _losses(_CIFAR10, {}, {"SCE": f"SCE({_pairs(0.1, 1, RCE_
     ["q: 0.7 in the text and the notebook, 0.1 in configs/cifar10"],
 )
 _ON_CIFAR10_ASYMMETRIC = _losses(
-    _CIFAR10, {}, {"SCE": f"SCE({_pairs(0.1, 5, RCE_A)})"}, ["beta: 1 in configs/cifar10/asym, 5 in the notebook"]
+    _CIFAR10,
+    {},
+    {"SCE": f"SCE({_pairs(0.1, 5, RCE_A)})"},
+    ["beta: 1 in configs/cifar10/asym, 5 in the notebook"],
 )
 _FOCAL_ON_CIFAR10 = _losses(
     _CIFAR10,
@@ -186,7 +159,7 @@ def _printed(name, noises, rows):
 
 _CIFAR10_SYMMETRIC = _printed(
     "CIFAR-10-Sym",
-    (None, *SYMMETRIC),
+    (None, *shared.SYMMETRIC),
     {
         "CE": "90.36±0.03 75.90±0.28 60.28±0.27 40.90±0.35 19.65±0.46",
         "GCE": "89.38±0.23 87.37±0.21 83.33±0.39 72.00±0.37 29.08±0.80",
@@ -215,7 +188,7 @@ _CIFAR10_ASYMMETRIC = _printed(
 )
 _CIFAR100_SYMMETRIC = _printed(
     "CIFAR-100-Sym",
-    (None, *SYMMETRIC),
+    (None, *shared.SYMMETRIC),
     {
         "CE": "70.89±0.22 56.99±0.41 41.40±0.36 22.15±0.40 7.58±0.44",
         "GCE": "69.00±0.56 65.28±0.56 58.94±0.50 45.18±0.93 16.18±0.46",
@@ -232,7 +205,7 @@ _CIFAR100_SYMMETRIC = _printed(
 )
 _CIFAR100_ASYMMETRIC = _printed(
     "CIFAR-100-Asym",
-    _BLOCKS,
+    shared.BLOCKS,
     {
         "CE": "65.42±0.22 58.45±0.45 51.09±0.29 41.68±0.45",
         "GCE": "61.98±0.81 59.99±0.83 53.99±0.29 41.49±0.79",
@@ -244,15 +217,15 @@ _CIFAR100_ASYMMETRIC = _printed(
 
 ROWS = (
     *grid(_MNIST, _ON_MNIST, **_SYMMETRIC),
-    *grid(_MNIST, _ON_MNIST, _ASYMMETRIC),
+    *grid(_MNIST, _ON_MNIST, shared.ASYMMETRIC),
     *grid(_CIFAR10, _ON_CIFAR10 | _ON_CIFAR10_SYMMETRIC, tables=(_CIFAR10_SYMMETRIC,), **_SYMMETRIC),
     *grid(_CIFAR10, _FOCAL_ON_CIFAR10, **_SYMMETRIC),
     *grid(_CIFAR10, _ON_CIFAR10 | _ON_CIFAR10_ASYMMETRIC, _SEQUENTIAL, (_CIFAR10_ASYMMETRIC,), exact_noise=True),
     *grid(_CIFAR10, _FOCAL_ON_CIFAR10, _SEQUENTIAL, exact_noise=True),
     *grid(_CIFAR100, _ON_CIFAR100 | _ON_CIFAR100_SYMMETRIC, tables=(_CIFAR100_SYMMETRIC,), **_SYMMETRIC),
     *grid(_CIFAR100, _FOCAL_ON_CIFAR100, **_SYMMETRIC),
-    *grid(_CIFAR100, _ON_CIFAR100 | _ON_CIFAR100_ASYMMETRIC, _BLOCKS, (_CIFAR100_ASYMMETRIC,)),
-    *grid(_CIFAR100, _FOCAL_ON_CIFAR100, _BLOCKS),
+    *grid(_CIFAR100, _ON_CIFAR100 | _ON_CIFAR100_ASYMMETRIC, shared.BLOCKS, (_CIFAR100_ASYMMETRIC,)),
+    *grid(_CIFAR100, _FOCAL_ON_CIFAR100, shared.BLOCKS),
     *grid(_WEBVISION, _ON_WEBVISION, (None,)),
     *grid(_CLOTHES, {"CE": "CE()", "GCE": "GCE(q=0.7)"}, (None,)),
 )

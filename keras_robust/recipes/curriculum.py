@@ -4,7 +4,7 @@ Settings and accuracies are those of the submission of 2022, "A Curriculum Persp
 text was at hand. Every loss is scaled so that the largest weight of a sample is 1 (`UnitWeight`).
 """
 
-from keras_robust.recipes.anl import SYMMETRIC
+from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid
 
 _SOURCE = "submission of 2022, appendix B and Table 7"
@@ -12,32 +12,13 @@ _TEXT = (
     "augmentation: in words the same as in N and A, whose code is followed here",
     "clip_norm: not in the text; N and A, whose settings it follows, clip at 5",
 )
-_ASYMMETRIC = tuple(f"asymmetric:{rate}" for rate in (0.1, 0.2, 0.3, 0.4))
 
-_BASE = {
-    "paper": "curriculum",
-    "batch_size": 128,
-    "schedule": "cosine",
-    "momentum": 0.9,
-    "augmentation": "anl",
-    "source": _SOURCE,
-    "contested": _TEXT,
-}
-_CIFAR10 = _BASE | {
-    "dataset": "cifar10",
-    "network": "cnn8",
-    "epochs": 120,
-    "learning_rate": 0.01,
-    "weight_decay": 1e-4,
-}
-_CIFAR100 = _BASE | {
-    "dataset": "cifar100",
-    "network": "resnet34",
-    "epochs": 200,
-    "learning_rate": 0.1,
-    "weight_decay": 1e-5,
-}
-_WEBVISION = _BASE | {
+_BASE = {"paper": "curriculum", "source": _SOURCE, "contested": _TEXT}
+_CIFAR10 = shared.CIFAR10 | _BASE
+_CIFAR100 = shared.CIFAR100 | _BASE
+_WEBVISION = {
+    **shared.CIFAR100,
+    **_BASE,
     "dataset": "mini_webvision",
     "network": "resnet50",
     "epochs": 250,
@@ -104,7 +85,7 @@ _CLEAN = _printed(
 )
 _SYMMETRIC = _printed(
     "Table 9",
-    (None, *SYMMETRIC),
+    (None, *shared.SYMMETRIC),
     {
         "AGCE": "49.27±1.03 49.17±2.15 47.76±1.75 38.17±1.43 16.03±0.59",
         "AGCE shift": "67.50±1.48 61.95±1.48 53.33±1.08 33.26±0.37 10.47±0.57",
@@ -116,7 +97,7 @@ _SYMMETRIC = _printed(
 )
 _ASYMMETRIC_TABLE = _printed(
     "Table 10",
-    _ASYMMETRIC,
+    shared.ASYMMETRIC,
     {
         "AGCE": "47.53±0.73 46.77±2.37 39.82±2.70 33.40±1.57",
         "AGCE shift": "64.07±0.90 56.16±1.44 46.73±1.39 38.37±1.55",
@@ -163,10 +144,10 @@ _ONE_RUN_HUMAN = _printed(
 _WEB = _printed("Table 11", (None,), {"CE": "66.40", "MAE": "3.68", "MAE shift": "60.76", "MAE rescale": "66.72"}, 1)
 
 ROWS = (
-    *grid(_CIFAR10, _ON_CIFAR10, (None, *SYMMETRIC), (_ON_CLEAN_CIFAR10, _ONE_RUN)),
+    *grid(_CIFAR10, _ON_CIFAR10, (None, *shared.SYMMETRIC), (_ON_CLEAN_CIFAR10, _ONE_RUN)),
     *grid(_CIFAR10 | {"dataset": "cifar10n"}, _ON_CIFAR10N, ("human:worst",), (_ONE_RUN_HUMAN,)),
     *grid(_CIFAR100, _ON_CIFAR100, (None,), (_CLEAN,)),
-    *grid(_CIFAR100, _ADAPTED, (None, *SYMMETRIC, *_ASYMMETRIC), (_SYMMETRIC, _ASYMMETRIC_TABLE)),
+    *grid(_CIFAR100, _ADAPTED, (None, *shared.SYMMETRIC, *shared.ASYMMETRIC), (_SYMMETRIC, _ASYMMETRIC_TABLE)),
     *grid(_CIFAR100 | {"dataset": "cifar100n"}, _ADAPTED, ("human:cifar100n",), (_HUMAN,)),
     *grid(_WEBVISION, _ON_WEBVISION, (None,), (_WEB,)),
 )

@@ -1,9 +1,10 @@
 """D: Li et al. 2023, dynamics-aware loss, and what it is compared with."""
 
-from keras_robust.recipes.anl import RCE_A, SYMMETRIC
+from keras_robust.recipes import shared
 from keras_robust.recipes.grid import grid
+from keras_robust.recipes.shared import RCE_A
 
-_TRUE = tuple(noise.replace("symmetric", "symmetric+true") for noise in SYMMETRIC)
+_TRUE = shared.variant(shared.SYMMETRIC, "+true")
 _OTHERS = tuple(f"{kind}:{rate}" for kind in ("asymmetric", "instance") for rate in (0.2, 0.4))
 _LABELS = "noise: drawn anew by these rules; the paper's own labels are files of its released code"
 _DYNAMIC = (
@@ -28,20 +29,8 @@ _CIFAR10 = _CIFAR | {
     "source": "released code, cifar.py, whose defaults for the losses are not said to be for CIFAR-10",
 }
 _CIFAR100 = _CIFAR | {"dataset": "cifar100", "source": "released code, cifar.py and its defaults"}
-_WEBVISION = {
+_WEBVISION = shared.WEBVISION | {
     "paper": "dal",
-    "dataset": "mini_webvision",
-    "network": "resnet50",
-    "epochs": 250,
-    "batch_size": 512,
-    "learning_rate": 0.4,
-    "schedule": "exponential",
-    "decay": 0.97,
-    "momentum": 0.9,
-    "nesterov": True,
-    "weight_decay": 3e-5,
-    "clip_norm": 5.0,
-    "augmentation": "anl",
     "source": "released code, webvision.py and its defaults; four processes with batches of 128",
 }
 
