@@ -15,7 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
     ["checks", "registration", "backend", "labels", "schedules", "weight_log", "optimizers"],
-    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
+    ["losses.fused", "losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
     ["data.sources", "data.folders", "data.augment", "data.pipeline", "data.provenance", "data.loading"],

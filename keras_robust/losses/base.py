@@ -101,6 +101,10 @@ class RobustLoss(DeclaredLoss):
         """Sum of the loss over all K labels that a sample could have, for losses with `of_probability`."""
         return evidence.over_classes(self.value)
 
+    def negative_total(self, evidence: Evidence, p_min, highest) -> Any:
+        """Sum of highest - loss over all K labels, p floored at `p_min`, for losses with `of_probability`."""
+        return evidence.over_classes(lambda p: ops.subtract(highest, self.value(p.floored(p_min))))
+
     def label_weight(self, evidence: Evidence) -> Any:
         """- d loss / d margin at the label, with its sign, for losses with `of_margin`."""
         return self.weight(evidence.label)

@@ -16,8 +16,8 @@ from functools import cached_property
 
 from keras import ops
 
-from keras_robust import backend
 from keras_robust.labels import Ids, Targets
+from keras_robust.losses import fused
 
 SMALLEST = 2.0**-126  # the smallest normal float32
 
@@ -85,20 +85,30 @@ class Evidence:
         return self.logits - ops.stop_gradient(ops.max(self.logits, axis=-1, keepdims=True))
 
     @cached_property
-    def log_normalizer(self):
-        return ops.log(ops.sum(ops.exp(self.shifted), axis=-1))
+    def log_fraction(self):
+        """(numerators, denominator): log p_k = numerators_k - denominator, which is None for 0."""
+        return fused.log_fraction(self.logits)
 
     @cached_property
     def log_probs(self):
-        return self.shifted - self.log_normalizer[..., None]
+        numerators, denominator = self.log_fraction
+        return numerators if denominator is None else numerators - denominator[..., None]
 
     @cached_property
     def sum_log_probs(self):
-        return ops.sum(self.shifted, axis=-1) - self.num_classes * self.log_normalizer
+        numerators, denominator = self.log_fraction
+        total = ops.sum(numerators, axis=-1)
+        return total if denominator is None else total - self.num_classes * denominator
 
     @cached_property
     def max_log_prob(self):
-        return ops.max(self.shifted, axis=-1) - self.log_normalizer
+        numerators, denominator = self.log_fraction
+        top = ops.max(numerators, axis=-1)
+        return top if denominator is None else top - denominator
+
+    def sum_above(self, low):
+        """Sum over k of max(log p_k - low, 0)."""
+        return fused.sum_above(self.log_probs, low)
 
     @cached_property
     def entropy(self):
@@ -120,8 +130,8 @@ class Evidence:
     @cached_property
     def log_p(self):
         """Log-probability of the label; for ids only."""
-        fused = backend.label_log_probability(self.logits, self.labels.ids)
-        return self.pick(self.shifted) - self.log_normalizer if fused is None else fused
+        numerators, denominator = self.log_fraction
+        return self.pick(numerators) if denominator is None else self.pick(numerators) - denominator
 
     @cached_property
     def margin(self):
@@ -147,7 +157,7 @@ class Evidence:
 
     def pick(self, values):
         """Entry of `values` (..., K) at the label; for ids only."""
-        return ops.squeeze(ops.take_along_axis(values, self.labels.ids[..., None], axis=-1), axis=-1)
+        return fused.pick(values, self.labels.ids)
 
     @cached_property
     def label(self) -> Probability:
