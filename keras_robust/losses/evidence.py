@@ -91,15 +91,15 @@ class Evidence:
         """Sums and maxima over classes."""
         return fused.rows(self.logits, self.labels.ids if self.has_ids else None, self.expected)
 
-    @property
+    @cached_property
     def log_probs(self):
         return self.rows.log_probs
 
-    @property
+    @cached_property
     def sum_log_probs(self):
         return self.rows.total
 
-    @property
+    @cached_property
     def max_log_prob(self):
         return self.rows.largest
 
@@ -124,7 +124,7 @@ class Evidence:
         ids = ops.cast(ops.argmax(self.labels.targets, axis=-1), "int32")
         return Evidence(self.logits, Ids(ids, self.labels.ignored, ops.zeros_like(ids, dtype="bool")), self.valid)
 
-    @property
+    @cached_property
     def log_p(self):
         """Log-probability of the label; for ids only."""
         return self.rows.at_ids
