@@ -95,10 +95,11 @@ class Rows:
 
     def above(self, low):
         """Sum over k of max(log p_k - low, 0), for a number or scalar `low` through which no gradient flows."""
+        above = self.log_probs - low
         if _backend(self.logits) == "jax":
-            top, log_total = self._normalizer
-            return _jax().sum_above(self.logits, top, log_total + low)
-        return ops.sum(ops.relu(self.log_probs - low), axis=-1)
+            # The derivative of `relu` keeps XLA from joining it with its neighbours.
+            return ops.sum(ops.where(above > 0.0, above, 0.0), axis=-1)
+        return ops.sum(ops.relu(above), axis=-1)
 
 
 class _TorchRows(Rows):
@@ -189,20 +190,7 @@ def _jax():
         share = jax.lax.optimization_barrier(1.0 / jnp.sum(is_top, axis=-1, dtype=logits.dtype))
         return top, jnp.sum(jnp.where(is_top, change, 0.0), axis=-1) * share
 
-    @jax.custom_jvp
-    def sum_above(logits, top, low):
-        """Sum of max((z - top) - low, 0)."""
-        return jnp.sum(jnp.maximum((logits - top[..., None]) - low[..., None], 0.0), axis=-1)
-
-    @sum_above.defjvp
-    def _(primals, tangents):
-        (logits, top, low), (change, _, change_of_low) = primals, tangents
-        counts = (logits - top[..., None]) > low[..., None]
-        number = jnp.sum(counts, axis=-1, dtype=logits.dtype)
-        slope = jnp.sum(jnp.where(counts, change, 0.0), axis=-1) - number * change_of_low
-        return sum_above(logits, top, low), slope
-
-    return types.SimpleNamespace(normalizer=normalizer, pick=pick, largest=largest, sum_above=sum_above)
+    return types.SimpleNamespace(normalizer=normalizer, pick=pick, largest=largest)
 
 
 @functools.cache
