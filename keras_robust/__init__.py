@@ -11,6 +11,7 @@ import importlib
 from keras_robust import losses, metrics, optimizers, schedules, theory
 from keras_robust.losses import *  # noqa: F403 (its __all__ lists every loss)
 from keras_robust.provenance import ProvenanceModel
+from keras_robust.recommendation import recommend
 from keras_robust.regularization import regularize
 
 __version__ = "0.1.0"
@@ -21,6 +22,7 @@ __all__ = [
     "losses",
     "metrics",
     "optimizers",
+    "recommend",
     "regularize",
     "schedules",
     "theory",

@@ -1,6 +1,8 @@
 """The command `keras-robust`: argument parsing only."""
 
 import argparse
+import ast
+import pathlib
 import time
 
 from rich.console import Console
@@ -16,13 +18,19 @@ def main(arguments=None) -> int:
     parser.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")
     _add_compare(verbs)
+    _add_run(verbs)
+    _add_recipes(verbs)
     _add_noise(verbs)
+    _add_suspects(verbs)
+    _add_plot(verbs)
     _add_logit_bias(verbs)
     options = parser.parse_args(arguments)
     try:
         return options.run(options)
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, TypeError, ImportError, OSError) as error:
         parser.exit(2, f"keras-robust: {error}\n")
+    except KeyboardInterrupt:
+        parser.exit(130, "keras-robust: stopped\n")
 
 
 def _add_data_arguments(verb):
@@ -53,6 +61,56 @@ def _compare(options) -> int:
     return 0
 
 
+def _add_run(verbs):
+    verb = verbs.add_parser("run", help="train a recipe of a paper; called again, it goes on where it was stopped")
+    verb.add_argument("recipe", help='a name that `keras-robust recipes` lists, "anl/cifar10/symmetric:0.4/anl-ce"')
+    verb.add_argument("--seeds", type=int, nargs="+", help="one run for each (default: the recipe's seed)")
+    verb.add_argument("--data-dir", help="folder of the data set")
+    verb.add_argument("--scale", default="full", help="full, quick (a fortieth of it) or smoke (two steps, no data)")
+    verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="other or missing settings")
+    verb.add_argument("--out", help="folder of the results (default: one under runs/, by the recipe's name)")
+    verb.set_defaults(run=_run)
+
+
+def _run(options) -> int:
+    from keras_robust import recipes
+
+    changes, console = dict(map(_setting, options.set)), Console()
+    chosen = {"data_dir": options.data_dir, "scale": options.scale, "folder": options.out, "changes": changes}
+    report = recipes.run(options.recipe, options.seeds, console=console, **chosen)
+    console.print(report.table())
+    console.print(f"Written to {report.folder}", soft_wrap=True)
+    return 0
+
+
+def _setting(text):
+    """The name and the value of "epochs=100"."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"Settings are written as SETTING=VALUE, epochs=100. Received: {text!r}.")
+    try:
+        return name, ast.literal_eval(value)
+    except (ValueError, SyntaxError):
+        return name, value
+
+
+def _add_recipes(verbs):
+    verb = verbs.add_parser("recipes", help="the papers' settings: names and accuracies")
+    verb.add_argument("pattern", nargs="?", default="*", help='part of them, such as "anl/cifar10/*"')
+    verb.add_argument("--verified", action="store_true", help="those whose accuracy was read in a source")
+    verb.set_defaults(run=_list_recipes)
+
+
+def _list_recipes(options) -> int:
+    from keras_robust import recipes
+
+    found = recipes.find(name=options.pattern, **({"verified": True} if options.verified else {}))
+    if not found:
+        raise ValueError(f"No recipe is called {options.pattern!r}; a star stands for anything: 'anl/mnist/*'.")
+    Console().print(recipes.listing(found))
+    return 0
+
+
 def _add_noise(verbs):
     verb = verbs.add_parser("noise", help="wrong labels: their rate and matrix, pictures of both")
     _add_data_arguments(verb)
@@ -68,6 +126,117 @@ def _report_noise(options) -> int:
     print(report_noise(out, options.dataset, _noise(options), options.seed, options.data_dir).report())
     print(f"Written to {out}: labels.npz, noise.txt, transition.png, mislabelled.png")
     return 0
+
+
+def _add_suspects(verbs):
+    verb = verbs.add_parser("suspects", help="which labels of a training run are most likely wrong: table and pictures")
+    _add_run_arguments(verb)
+    verb.add_argument("--top", type=int, default=100, help="how many (default: 100)")
+    verb.add_argument("--dataset", help='data set of the images (default: the run\'s own); "none" for the table alone')
+    verb.add_argument("--data-dir", help="its folder (default: the run's own)")
+    verb.add_argument("--out", help="folder for suspects.csv and suspects.png (default: FOLDER)")
+    verb.set_defaults(run=_suspects)
+
+
+def _add_run_arguments(verb):
+    verb.add_argument("folder", metavar="FOLDER", help="folder of a training run, of a comparison, or a weight log")
+    verb.add_argument("--log", metavar="NAME", help="which log, of a comparison that holds several")
+
+
+def _suspects(options) -> int:
+    from keras_robust import diagnostics
+
+    run = diagnostics.open_run(options.folder, options.log)
+    found = diagnostics.write_suspects(run, options.top, options.dataset, options.data_dir, options.out)
+    print(found)
+    return 0
+
+
+def _add_plot(verbs):
+    verb = verbs.add_parser("plot", help="pictures of losses, and of what is on record of a training run")
+    pictures = verb.add_subparsers(required=True, metavar="PICTURE")
+    weights = _add_picture(pictures, "weights", _weights, "implicit weight of losses against the margin")
+    weights.add_argument("--classes", type=int, default=10, metavar="K", help="number of classes (default: 10)")
+    weights.add_argument("--unit", action="store_true", help="divide each curve by its largest weight")
+    errors = _add_picture(pictures, "errors", _errors, "mean error of losses at the start, by number of classes")
+    errors.add_argument("--classes", type=int, nargs="+", default=[10, 100, 1000], metavar="K")
+    for losses in (weights, errors):
+        losses.add_argument("--losses", nargs="+", default=["CE", "MAE", "GCE", "MAEStar"], help="as for compare")
+    bias = _add_picture(pictures, "bias", _bias, "logit bias against the number of classes")
+    bias.add_argument("--activations", type=float, nargs="+", default=[0.15], help="mean outputs of the label (0.15)")
+    margins = _add_picture(pictures, "margins", _margins, "margins of clean and wrong labels through training", True)
+    margins.add_argument("--epochs", type=int, nargs="+", help="counted from 1 (default: four, evenly spread)")
+    _add_picture(pictures, "memorisation", _memorisation, "what becomes of clean and of wrong labels", True)
+    _add_picture(pictures, "transition", _transition, "the noise, estimated from what the model believes", True)
+    _add_picture(pictures, "alpha", _alpha, "effective learning rate of every log, or of --log", True)
+
+
+def _add_picture(pictures, name, draw, text, of_run=False):
+    picture = pictures.add_parser(name, help=text, description=text)
+    if of_run:
+        _add_run_arguments(picture)
+    where = f"FOLDER/{name}.png" if of_run else f"runs/{name}.png"
+    picture.add_argument("--out", help=f"the picture's file (default: {where})")
+    picture.set_defaults(run=_plot, draw=draw, folder=None if of_run else "runs", name=name)
+    return picture
+
+
+def _plot(options) -> int:
+    figure = options.draw(options)
+    out = pathlib.Path(options.out or pathlib.Path(options.folder, f"{options.name}.png"))
+    out.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(out)
+    print(f"Written to {out}")
+    return 0
+
+
+def _weights(options):
+    from keras_robust.diagnostics import pictures
+
+    return pictures.weights(_losses(options), options.classes, options.unit)
+
+
+def _errors(options):
+    from keras_robust.diagnostics import pictures
+
+    return pictures.errors(_losses(options), options.classes)
+
+
+def _bias(options):
+    from keras_robust.diagnostics import pictures
+
+    return pictures.bias(options.activations)
+
+
+def _margins(options):
+    from keras_robust.diagnostics import open_run, pictures
+
+    return pictures.margins(open_run(options.folder, options.log), options.epochs)
+
+
+def _memorisation(options):
+    from keras_robust.diagnostics import open_run, pictures
+
+    return pictures.memorisation(open_run(options.folder, options.log))
+
+
+def _transition(options):
+    from keras_robust.diagnostics import open_run, pictures
+
+    return pictures.transition(open_run(options.folder, options.log))
+
+
+def _alpha(options):
+    from keras_robust.diagnostics import log_names, open_run, pictures
+
+    names = [options.log] if options.log else log_names(options.folder) or [None]
+    return pictures.alpha([open_run(options.folder, name) for name in names])
+
+
+def _losses(options):
+    from keras_robust.comparison import contender
+
+    return {one.text: one.loss() for one in map(contender, options.losses)}
 
 
 def _noise(options):

@@ -4,13 +4,13 @@ A log is a folder with one file an epoch, `epoch-00007.npy`, an array of `RECORD
 sample number. A file appears whole or not at all, and is read without being loaded.
 """
 
-import os
 import pathlib
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_robust.checks import Interval, refuse
+from keras_robust.files import whole
 
 # What is known of a sample in an epoch. One that was not seen has NaN and -1; so has what is not known.
 RECORD = np.dtype(
@@ -134,13 +134,13 @@ class WeightLog:
         Raises:
             ValueError: if clean labels are not known.
         """
-        wrong, order = self.wrong, self.suspects()
+        wrong, margins = self.wrong, self.mean_margin()
+        order = np.argsort(margins, kind="stable")
         order = order[self.labels[order] >= 0]
         count, found = int(wrong.sum()), wrong[order]
         if count in (0, len(order)):
             return Detection(np.nan, np.nan)
-        _, group, sizes = np.unique(self.mean_margin()[order], return_inverse=True, return_counts=True)
-        ranks = (np.cumsum(sizes) - (sizes - 1) / 2)[group]  # ties share their mean rank
+        ranks = mean_ranks(margins[order])
         clean_count = len(order) - count
         above = ranks[~found].sum() - clean_count * (clean_count + 1) / 2
         return Detection(float(found[:count].mean()), float(above / (count * clean_count)))
@@ -214,6 +214,12 @@ class WeightLog:
         return values
 
 
+def mean_ranks(values) -> np.ndarray:
+    """Ranks of values (n,), from 1 for the smallest; ties share their mean rank."""
+    _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(sizes) - (sizes - 1) / 2)[group]
+
+
 def logged_epochs(path) -> list[int]:
     """Epochs of which a folder holds the records, in order; a folder that is not there holds none."""
     return sorted(int(file.stem.removeprefix("epoch-")) for file in pathlib.Path(path).glob("epoch-*.npy"))
@@ -223,12 +229,8 @@ def write_epoch(path, epoch: int, records: np.ndarray) -> None:
     """Writes the records of an epoch: a reader sees all of them or nothing."""
     path = pathlib.Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    unfinished = path / "unfinished.tmp"
-    with open(unfinished, "wb") as file:
-        np.save(file, records, allow_pickle=False)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(unfinished, _file(path, epoch))
+    with whole(_file(path, epoch)) as draft:
+        np.save(draft, records, allow_pickle=False)
 
 
 def drop_epochs(path, first: int) -> None:

@@ -14,11 +14,12 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "schedules", "weight_log", "optimizers"],
+    ["checks", "registration", "backend", "labels", "schedules", "files", "weight_log", "optimizers"],
     ["losses.fused", "losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
-    ["data.sources", "data.folders", "data.augment", "data.pipeline", "data.provenance", "data.loading"],
+    ["data.sources", "data.generated", "data.folders", "data.augment"],
+    ["data.pipeline", "data.provenance", "data.loading", "data.gallery"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization"],
@@ -28,12 +29,17 @@ FLOORS = [
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.weights", "theory"],
     ["metrics", "carrier", "provenance", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
-    ["diagnostics.plots", "diagnostics.noise_report", "diagnostics"],
+    ["trainer"],
+    ["diagnostics.plots.canvas", "diagnostics.plots.curves", "diagnostics.plots.grids", "diagnostics.plots.losses"],
+    ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
+    ["diagnostics.believed", "diagnostics.statistics", "diagnostics.agreement", "diagnostics.suspects"],
+    ["diagnostics.pictures", "diagnostics"],
     ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.obtained"],
     ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
-    ["recipes.table", "recipes.find", "recipes.document", "recipes"],
+    ["recipes.table", "recipes.find", "recipes.document"],
+    ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
-    ["cli", "__main__"],
+    ["recommendation", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

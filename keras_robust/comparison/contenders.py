@@ -34,8 +34,11 @@ class Contender:
         return [DALSchedule()] if self.scheduled else []
 
 
-# What a bare name stands for on data with 10 classes.
+# What a bare name stands for on data with 10 classes; AUL, AGCE and AEL as C (Ou & Zhang 2023) has them on CIFAR-10.
 RECOMMENDED = {
+    "AUL": Contender("AUL(a=1.1, q=5)"),
+    "AGCE": Contender("AGCE(a=0.1, q=0.1)"),
+    "AEL": Contender("AEL(a=1.5)"),
     "ANLCE": Contender("ANLCE(alpha=5, beta=5)", l1=5e-5),
     "ANLFL": Contender("ANLFL(alpha=5, beta=5)", l1=5e-5),
     "DAL": Contender("DAL()", scheduled=True),

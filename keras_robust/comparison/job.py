@@ -3,8 +3,6 @@
 import csv
 import json
 import pathlib
-import platform
-import re
 import statistics
 from dataclasses import asdict, dataclass, field
 
@@ -13,13 +11,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
-import keras_robust
 from keras_robust.checks import Interval, refuse
 from keras_robust.comparison.contenders import Contender, contender
 from keras_robust.comparison.tasks import task
 from keras_robust.comparison.training import Run, Training, train
 from keras_robust.diagnostics import plots
+from keras_robust.diagnostics.runs import log_name
 from keras_robust.noise import NoisyLabels
+from keras_robust.trainer import environment
 
 
 @dataclass
@@ -30,6 +29,7 @@ class Comparison:
     dataset: str
     noise: str | None
     training: Training
+    data_dir: str | None = None
     labels: list[NoisyLabels] = field(default_factory=list)
     runs: dict[Contender, list[Run]] = field(default_factory=dict)
 
@@ -78,7 +78,7 @@ class Comparison:
 
     def weight_log(self, one: Contender, seed: int) -> pathlib.Path:
         """Folder of the weight log of a run."""
-        return self.folder / "weights" / f"{re.sub('[^A-Za-z0-9.]+', '-', one.label).strip('-')}-seed{seed}"
+        return self.folder / "weights" / log_name(one.label, seed)
 
     def save(self) -> None:
         """Writes table.csv, runs.csv (one line an epoch), accuracy.png, settings.json, and the labels of each seed."""
@@ -101,16 +101,11 @@ class Comparison:
         settings = {
             "dataset": self.dataset,
             "noise": self.noise,
+            "data_dir": self.data_dir,
             "realised_rates": [labels.rate for labels in self.labels],
             "training": asdict(self.training),
             "losses": [asdict(one) for one in self.runs],
-            "versions": {
-                "keras_robust": keras_robust.__version__,
-                "keras": keras.__version__,
-                "backend": keras.backend.backend(),
-                "python": platform.python_version(),
-            },
-            "machine": f"{platform.system()} {platform.machine()}",
+            **environment(),
         }
         (folder / "settings.json").write_text(json.dumps(settings, indent=2) + "\n")
         curves = {one.label: [run.test_accuracy for run in runs] for one, runs in self.runs.items()}
@@ -158,7 +153,8 @@ def compare(
     training = Training(epochs=epochs)
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True)
-    result = Comparison(folder, dataset, noise, training, [one.labels for one in tasks])
+    stored = None if data_dir is None else str(pathlib.Path(data_dir).expanduser().absolute())
+    result = Comparison(folder, dataset, noise, training, stored, [one.labels for one in tasks])
     console.print(tasks[0].labels.report(), highlight=False, markup=False)
     columns = (
         TextColumn("{task.description}"),

@@ -1,14 +1,11 @@
 """What is learned in a comparison: a data set with wrong labels, and the network that suits it."""
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 
 from keras_robust import models
 from keras_robust.checks import OneOf
 from keras_robust.data import load, load_noisy
-from keras_robust.noise import NoisyLabels
+from keras_robust.trainer import Task
 
 NETWORKS = {
     "digits": models.cnn2,
@@ -19,29 +16,6 @@ NETWORKS = {
     "cifar100": models.resnet34,
     "cifar100n": models.resnet34,
 }
-
-
-@dataclass(frozen=True)
-class Task:
-    """Training data with provenance targets, test data with clean labels, and a network for them.
-
-    Attributes:
-        train: what `fit` takes: arrays and a batch size, or a dataset of batches.
-        test: what `fit` takes to validate.
-        labels: the wrong labels, sample by sample.
-        network: a function of (input_shape, num_classes, classifier_activation) that makes a model.
-    """
-
-    train: dict[str, Any]
-    test: dict[str, Any]
-    labels: NoisyLabels
-    input_shape: tuple
-    num_classes: int
-    network: Any
-
-    def model(self):
-        """A new network that ends in logits."""
-        return self.network(self.input_shape, self.num_classes, classifier_activation=None)
 
 
 def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: int = 128) -> Task:
@@ -61,15 +35,9 @@ def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: 
             "validation_data": (arrays.x_test, arrays.y_test),
             "validation_batch_size": len(arrays.x_test),
         }
-        return Task(train, test, labels, arrays.input_shape, arrays.num_classes, NETWORKS[dataset])
+        size = len(labels.noisy)
+        return Task(train, test, labels, size, arrays.input_shape, arrays.num_classes, NETWORKS[dataset])
     if noise is None and not dataset.endswith("n"):
         noise = "symmetric:0"  # no wrong labels, and on record as such
     splits = load(dataset, noise, batch_size, seed, data_dir, provenance=True)
-    return Task(
-        {"x": splits.train, "shuffle": False},
-        {"validation_data": splits.test},
-        splits.noise,
-        splits.info.input_shape,
-        splits.info.num_classes,
-        NETWORKS[dataset],
-    )
+    return Task.of(splits, NETWORKS[dataset])

@@ -1,4 +1,4 @@
-"""One training run of a comparison."""
+"""One training run of a comparison, and what is measured on it."""
 
 import math
 import pathlib
@@ -8,12 +8,10 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_robust.callbacks import SampleWeightLogger
 from keras_robust.comparison.contenders import Contender
-from keras_robust.comparison.tasks import Task
 from keras_robust.diagnostics import Detection
-from keras_robust.provenance import ProvenanceModel
-from keras_robust.regularization import regularize
+from keras_robust.trainer import Method, Task
+from keras_robust.trainer import train as train_one
 
 
 @dataclass(frozen=True)
@@ -29,6 +27,10 @@ class Training:
     def rate_at(self, epoch: int) -> float:
         """Learning rate of an epoch, counted from 0."""
         return 0.5 * self.learning_rate * (1.0 + math.cos(math.pi * epoch / self.epochs))
+
+    def optimizer(self) -> keras.optimizers.Optimizer:
+        """A new optimiser."""
+        return keras.optimizers.SGD(self.rate_at(0), momentum=self.momentum, global_clipnorm=self.clip_norm)
 
 
 @dataclass(frozen=True)
@@ -58,30 +60,17 @@ class Run:
 
 
 def train(contender: Contender, task: Task, training: Training, seed: int, log: pathlib.Path, callbacks=()) -> Run:
-    """Trains the task's network, logs every sample in the folder `log`, and measures it on clean test labels.
-
-    The seed sets Keras' global seed: it decides initial weights and, of data in arrays, the order of samples.
-    """
+    """Trains the task's network, logs every sample in the folder `log`, and measures it on clean test labels."""
     start = time.perf_counter()
-    keras.utils.set_random_seed(seed)
-    model = task.model()
-    if contender.l1:
-        regularize(model, l1=contender.l1)
-    model = ProvenanceModel(model)
-    model.compile(
-        keras.optimizers.SGD(training.rate_at(0), momentum=training.momentum, global_clipnorm=training.clip_norm),
-        loss=contender.loss(),
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-    )
-    logger = SampleWeightLogger(log, num_samples=len(task.labels.noisy))
-    rate = keras.callbacks.LearningRateScheduler(training.rate_at)
-    history = model.fit(
-        **task.train,
-        **task.test,
+    method = Method(
+        loss=contender.loss,
+        optimizer=training.optimizer,
+        rate=training.rate_at,
         epochs=training.epochs,
-        callbacks=[rate, *contender.callbacks(), logger, *callbacks],
-        verbose=0,
+        l1=contender.l1,
+        callbacks=contender.callbacks,
     )
+    _, history, logger = train_one(task, method, seed, log, callbacks)
     weights = logger.log()
     return Run(
         seed=seed,

@@ -1,5 +1,7 @@
 """Data sets with wrong labels, ready for training: `load` by name, `with_provenance` for data of your own."""
 
+from keras_robust.data.gallery import Gallery, gallery
+from keras_robust.data.generated import generated
 from keras_robust.data.loading import DATASETS, DatasetInfo, Splits, load, load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
 from keras_robust.data.provenance import with_provenance
@@ -10,7 +12,10 @@ __all__ = [
     "SOURCES",
     "Arrays",
     "DatasetInfo",
+    "Gallery",
     "Splits",
+    "gallery",
+    "generated",
     "hide_gpus_from_tensorflow",
     "load",
     "load_arrays",

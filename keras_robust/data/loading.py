@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_robust.checks import OneOf, refuse
+from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.data.augment import Augmentation, recipe
 from keras_robust.data.folders import FOLDERS
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
 from keras_robust.data.provenance import BATCH_SIZE, SEED
-from keras_robust.data.sources import SOURCES, read_arrays
+from keras_robust.data.sources import SOURCES, Arrays, read_arrays
 from keras_robust.noise.corruption import NoisyLabels, corrupt
 from keras_robust.noise.specification import draw
 
@@ -38,7 +38,7 @@ class DatasetInfo:
 
     Attributes:
         input_shape: shape of one image as the model gets it.
-        train_size, test_size: numbers of images.
+        train_size, test_size: numbers of images in the data set; with a `fraction` only that share of them is used.
         complete: whether these are the published numbers.
         mean, std: what was subtracted from and divided into images in [0, 1], by channel.
         normalisation: where mean and std are from.
@@ -79,6 +79,10 @@ def load(
     augment=True,
     provenance: bool = False,
     *,
+    exact: bool = False,
+    fraction: float = 1.0,
+    first_epoch: int = 0,
+    arrays: Arrays | None = None,
     drop_remainder: bool = False,
     download: bool = False,
 ) -> Splits:
@@ -110,6 +114,11 @@ def load(
             KerasCV layer. KerasCV's layers draw from TensorFlow's own generators: this seed does not fix them.
         provenance: whether targets of training are {"label", "index", "clean"}, int32, instead of labels: index is the
             position of the sample in the data set, in [0, info.train_size); "clean" is left out where it is unknown.
+        exact: whether exactly floor(n_i T_ij) labels of class i become j; for a noise string with a transition matrix.
+        fraction: share of the training and of the test samples that is used, in (0, 1], the same ones for every seed.
+            Numbers of samples, and the noise, stay those of the whole data set.
+        first_epoch: epochs that count as past: a run that goes on after so many sees what an unbroken one would.
+        arrays: images and labels to use in place of the data set's own, such as `data.generated(name)`.
         drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
             wants it.
         download: whether TFDS may download and prepare what is not there.
@@ -135,27 +144,34 @@ def load(
     name = OneOf(DATASETS).check("load", "name", name)
     batch_size = BATCH_SIZE.check("load", "batch_size", batch_size)
     seed = SEED.check("load", "seed", seed)
+    fraction = Interval(0.0, 1.0, open_low=True).check("load", "fraction", fraction)
+    first_epoch = Interval(0, integer=True).check("load", "first_epoch", first_epoch)
     stored, people = HUMAN.get(name, (name, None))
     row = recipe(stored, augment if isinstance(augment, str) else None)
     hide_gpus_from_tensorflow()
-    if name in FOLDERS:
+    if arrays is None and name not in FOLDERS:
+        arrays = read_arrays(stored, data_dir, download)
+    if arrays is None:
         folder = FOLDERS[name](data_dir)
         class_names, images = folder.class_names, (folder.train, folder.test)
         labels, test_labels = folder.train.labels, folder.test.labels
+    else:
+        class_names, images = arrays.class_names, (arrays.x_train, arrays.x_test)
+        labels, test_labels = arrays.y_train, arrays.y_test
+    if name in FOLDERS:
         drawn = _natural(name, noise, labels, len(class_names))
         truth = {} if drawn is None else {"clean": drawn.clean}
     else:
-        arrays = read_arrays(stored, data_dir, download)
-        class_names, images = arrays.class_names, (arrays.x_train, arrays.x_test)
-        labels, test_labels = arrays.y_train, arrays.y_test
-        drawn = _drawn(name, people, noise, arrays, row, seed, data_dir)
+        drawn = _drawn(name, people, noise, arrays, row, seed, data_dir, exact)
         truth = {"clean": labels}
     augmentation, called = _augmentation(augment, row, images[0])
     given = np.asarray(labels if drawn is None else drawn.noisy, "int32")
     index = np.arange(len(given), dtype="int32")
     targets = {"label": given, "index": index} | truth if provenance else given
-    train = image_batches(images[0], targets, batch_size, Preparation(row, augmentation), seed, drop_remainder)
-    test = image_batches(images[1], test_labels, batch_size, Preparation(row))
+    chosen = [_chosen(size, fraction) for size in (len(given), len(test_labels))]
+    prepared = Preparation(row, augmentation)
+    train = image_batches(images[0], targets, batch_size, prepared, seed, drop_remainder, first_epoch, chosen[0])
+    test = image_batches(images[1], test_labels, batch_size, Preparation(row), chosen=chosen[1])
     sizes = (len(given), len(test_labels))
     info = DatasetInfo(
         name=name,
@@ -211,19 +227,26 @@ def _augmentation(augment, row, images):
     return Augmentation(row.layers(height, width)), row.name
 
 
-def _drawn(name, people, noise, arrays, row, seed, data_dir):
+def _chosen(size, fraction):
+    """Positions of a share of the samples, in order; None for all. The same ones in every run."""
+    if fraction == 1.0:
+        return None
+    return np.sort(np.random.default_rng(0).permutation(size)[: max(1, round(fraction * size))])
+
+
+def _drawn(name, people, noise, arrays, row, seed, data_dir, exact=False):
     """The labels to train on, of a data set whose own labels are clean."""
     K, labels = arrays.num_classes, arrays.y_train
     if isinstance(noise, NoisyLabels):
         return _fitting(name, noise, labels, K)
     if noise is not None and not isinstance(noise, str):
-        return corrupt(labels, noise, seed)
+        return corrupt(labels, noise, seed, exact)
     noise = people if noise is None else noise
     if noise is None:
         return None
     if people is not None and not noise.startswith("human:"):
         refuse("load", "noise", f'"human:..." for {name}; other noise goes with {arrays.name!r}', noise)
-    whole = {"dataset": name, "features": _Normalised(arrays.x_train, row), "ids": arrays.ids_train}
+    whole = {"exact": exact, "dataset": name, "features": _Normalised(arrays.x_train, row), "ids": arrays.ids_train}
     if not noise.startswith("human:"):
         return draw(noise, labels, K, seed, **whole)
     if data_dir is None:

@@ -112,39 +112,62 @@ class Preparation:
         return images * scale.astype("float32") + shift.astype("float32")
 
 
-def order(n: int, seed: int | None):
-    """A data set of (position, seed) of n samples: as they are (None), or in a new random order at each iteration.
+def order(n: int, seed: int | None, first_epoch: int = 0, chosen=None):
+    """A data set of (position, seed) of samples: as they are (None), or in a new random order at each iteration.
 
     The seed (2,), int64, belongs to the sample in this iteration. Everything follows from `seed` and from how often the
-    data set was iterated before.
+    data set was iterated before, `first_epoch` iterations counted in.
+
+    Args:
+        n: number of samples.
+        chosen: positions of those that are used; None for all n.
     """
     tf = import_tensorflow()
-    numbers = tf.range(n, dtype=tf.int64)
+    numbers = tf.range(n, dtype=tf.int64) if chosen is None else tf.constant(chosen, tf.int64)
+    n = len(numbers)
     if seed is None:
         return tf.data.Dataset.from_tensor_slices((numbers, tf.zeros((n, 2), tf.int64)))
 
-    def one_epoch(epoch):
+    # Counted here: what tf.data draws by itself depends on whether tf.random.set_seed was called.
+    with tf.device("CPU:0"):
+        past = tf.Variable(first_epoch, dtype=tf.int64, trainable=False)
+
+    def one_epoch(_):
+        count = past.assign_add(1) - 1
+        epoch = tf.random.stateless_uniform((), tf.stack([seed, count]), None, None, tf.int64)
         shuffled = tf.random.experimental.stateless_shuffle(numbers, tf.stack([epoch, 0]))
         return tf.data.Dataset.from_tensor_slices((shuffled, tf.stack([tf.fill((n,), epoch), numbers + 1], axis=1)))
 
-    epochs = tf.data.Dataset.random(seed, rerandomize_each_iteration=True).take(1)
-    return epochs.flat_map(one_epoch).apply(tf.data.experimental.assert_cardinality(n))
+    epochs = tf.data.Dataset.from_tensors(0).flat_map(one_epoch)
+    epochs.new_each_time = True
+    return epochs.apply(tf.data.experimental.assert_cardinality(n))
 
 
-def image_batches(images, targets, batch_size: int, preparation: Preparation, seed=None, drop_remainder=False):
+def image_batches(
+    images,
+    targets,
+    batch_size: int,
+    preparation: Preparation,
+    seed=None,
+    drop_remainder=False,
+    first_epoch=0,
+    chosen=None,
+):
     """Batches (images, targets) of a data set.
 
     Args:
         images: an array in memory (uint8, or float32 in [0, 1]), `Files` or `Records`.
         targets: an array (n,), or a dict of such arrays.
         seed: None for the order of the data set, a whole number for a new random order each epoch.
+        first_epoch: epochs that count as past.
+        chosen: positions of the samples that are used, or None for all.
     """
     tf = import_tensorflow()
     # Under TensorFlow's backend the whole data set would else be copied to the GPU.
     with tf.device("CPU:0"):
         columns = tf.nest.map_structure(tf.constant, targets)
         read = None if isinstance(images, Files) else _reader(images)
-        order_ = order(len(tf.nest.flatten(columns)[0]), seed)
+        order_ = order(len(tf.nest.flatten(columns)[0]), seed, first_epoch, chosen)
         if read is None:
             order_ = _decoded(order_, images.paths, preparation)
 
@@ -205,5 +228,5 @@ def _decoded(order_, paths, preparation):
     decoded = order_.interleave(
         image, cycle_length=16, block_length=1, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
     )
-    counted = tf.data.experimental.assert_cardinality(len(paths))
+    counted = tf.data.experimental.assert_cardinality(order_.cardinality())
     return decoded.map(cut, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True).apply(counted)

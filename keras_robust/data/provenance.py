@@ -117,5 +117,5 @@ def _counted(dataset, clean, batch_size):
 
 def _shuffles(dataset):
     """Whether a step of the data set draws random numbers for the order of its elements."""
-    kind = type(dataset).__name__
-    return "Shuffle" in kind or "Random" in kind or any(map(_shuffles, dataset._inputs()))
+    kind, ours = type(dataset).__name__, getattr(dataset, "new_each_time", False)
+    return ours or "Shuffle" in kind or "Random" in kind or any(map(_shuffles, dataset._inputs()))

@@ -1,7 +1,41 @@
-"""Seeing what a loss did: the log of every sample, and pictures of training under label noise."""
+"""Seeing what a loss did: the log of every sample, which labels to suspect, and pictures of training."""
 
-from keras_robust.diagnostics import plots
+from keras_robust.diagnostics import pictures, plots
+from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
+from keras_robust.diagnostics.believed import believed_labels, estimated_transition
 from keras_robust.diagnostics.noise_report import report_noise
+from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
+from keras_robust.diagnostics.statistics import (
+    Curve,
+    MarginHistograms,
+    effective_rate,
+    margin_histograms,
+    memorisation_curves,
+)
+from keras_robust.diagnostics.suspects import Suspect, SuspectReport, suspect_sheet, suspect_table, write_suspects
 from keras_robust.weight_log import Detection, WeightLog
 
-__all__ = ["Detection", "WeightLog", "plots", "report_noise"]
+__all__ = [
+    "Agreement",
+    "Curve",
+    "Detection",
+    "LoggedRun",
+    "MarginHistograms",
+    "Suspect",
+    "SuspectReport",
+    "WeightLog",
+    "believed_labels",
+    "cleanlab_agreement",
+    "effective_rate",
+    "estimated_transition",
+    "log_names",
+    "margin_histograms",
+    "memorisation_curves",
+    "open_run",
+    "pictures",
+    "plots",
+    "report_noise",
+    "suspect_sheet",
+    "suspect_table",
+    "write_suspects",
+]

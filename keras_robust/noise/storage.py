@@ -2,13 +2,14 @@
 
 import hashlib
 import json
-import os
 import pathlib
 import struct
 import zipfile
 import zlib
 
 import numpy as np
+
+from keras_robust.files import whole
 
 _DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError),
@@ -20,15 +21,9 @@ def write(path, arrays: dict, facts: dict) -> pathlib.Path:
     """Writes arrays, and facts that fit into JSON, under exactly this path; readers see the old file or the new one."""
     path = pathlib.Path(path)
     content = {**arrays, "facts": np.array(json.dumps(facts))}
-    draft = path.with_name(f".{path.name}.{os.getpid()}.draft")
-    try:
-        with open(draft, "wb") as file:
-            np.savez_compressed(file, **content, checksum=np.array(_checksum(content)))
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    finally:
-        draft.unlink(missing_ok=True)
+    # Given an open file, numpy adds no ending to its name.
+    with whole(path) as draft, open(draft, "wb") as file:
+        np.savez_compressed(file, **content, checksum=np.array(_checksum(content)))
     return path
 
 

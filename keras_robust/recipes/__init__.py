@@ -3,11 +3,15 @@
     keras_robust.recipes.get("anl/cifar10/symmetric:0.4/anl-ce")
     keras_robust.recipes.find(dataset="cifar10n", verified=True)
 
+    keras_robust.recipes.run("anl/cifar10/symmetric:0.4/anl-ce", data_dir="~/tensorflow_datasets")
+
 A number stands here only if it was read in a source, which the row names.
 """
 
 from keras_robust.recipes.find import find, get
+from keras_robust.recipes.report import Report, listing
+from keras_robust.recipes.runner import run
 from keras_robust.recipes.schema import PAPERS, Cell, Recipe
 from keras_robust.recipes.table import RECIPES
 
-__all__ = ["PAPERS", "RECIPES", "Cell", "Recipe", "find", "get"]
+__all__ = ["PAPERS", "RECIPES", "Cell", "Recipe", "Report", "find", "get", "listing", "run"]

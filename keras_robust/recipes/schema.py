@@ -2,7 +2,7 @@
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 
 from keras_robust.checks import Interval, OneOf, at_least, greater_than, refuse
 from keras_robust.losses import RobustLoss
@@ -149,7 +149,7 @@ class Recipe:
                 refuse("Recipe", name, _NOT_THERE, value)
         if self.noise is not None:
             parse(self.noise)
-            if DATASETS[self.dataset]:
+            if self.wrong_as_given:
                 refuse("Recipe", "noise", f"None for {self.dataset}, whose labels are wrong as they come", self.noise)
         if self.exact_noise and (self.noise is None or parse(self.noise).kind in ("instance", "human")):
             refuse("Recipe", "exact_noise", "False without noise that a transition matrix draws", self.exact_noise)
@@ -171,9 +171,14 @@ class Recipe:
     @property
     def name(self) -> str:
         """How it is called: PAPER/DATASET/NOISE/LOSS, where NOISE is "clean" or "real" without a noise string."""
-        noise = self.noise or ("real" if DATASETS[self.dataset] else "clean")
+        noise = self.noise or ("real" if self.wrong_as_given else "clean")
         loss = self.label.lower().replace("*", "-star").replace(" ", "-")
         return f"{self.paper}/{self.dataset}/{noise}/{loss}"
+
+    @property
+    def wrong_as_given(self) -> bool:
+        """Whether the data set comes with wrong labels, so that none are drawn."""
+        return DATASETS[self.dataset]
 
     @property
     def verified(self) -> bool:
@@ -184,6 +189,24 @@ class Recipe:
     def runnable(self) -> bool:
         """Whether every setting is known."""
         return not self.missing
+
+    def changed(self, **settings) -> "Recipe":
+        """The recipe with other settings; those that were missing are no longer.
+
+        Raises:
+            TypeError: for an unknown field.
+            ValueError: for a value that does not fit.
+
+        Example:
+
+        >>> recipe = keras_robust.recipes.get("logit-bias/fashion_mnist/clean/mae-star").changed(epochs=100)
+        >>> recipe.epochs, "epochs" in recipe.missing
+        (100, False)
+        """
+        missing = tuple(name for name in self.missing if name not in settings)
+        if settings.get("schedule", "steps") != "steps":
+            missing = tuple(name for name in missing if name not in ("decay", "boundaries"))
+        return replace(self, **{"missing": missing, **settings})
 
     def build_loss(self) -> RobustLoss:
         """A new loss of logits."""

@@ -46,6 +46,7 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
     assert [len(log.epochs) for log in logs] == [3, 3]
     settings = json.loads((out / "settings.json").read_text())
     assert settings["noise"] == "symmetric:0.6"
+    assert settings["data_dir"] is None
     drawn = noise.NoisyLabels.load(out / "labels-seed1.npz")
     assert settings["realised_rates"][1] == drawn.rate
     assert drawn.report() in (out / "noise.txt").read_text()

@@ -207,3 +207,72 @@ def test_augmentation_of_a_recipe(tiny_cifar):
         padded = np.pad(original, ((4, 4), (4, 4), (0, 0)))
         crops = [padded[i : i + 32, j : j + 32] for i in range(9) for j in range(9)]
         assert any(np.array_equal(image, crop) or np.array_equal(image, crop[:, ::-1]) for crop in crops)
+
+
+def test_a_share_of_the_images_keeps_their_numbers_and_labels():
+    whole, part = data.load(noise="symmetric:0.4", provenance=True), None
+    for seed in (0, 1):
+        part = data.load(noise="symmetric:0.4", provenance=True, fraction=0.1, seed=seed)
+        _, targets, _ = rows(part.train)
+        index = targets["index"]
+        assert len(index) == len(set(index)) == 144
+        np.testing.assert_array_equal(targets["label"], part.noise.noisy[index])
+        np.testing.assert_array_equal(targets["clean"], DIGITS.y_train[index])
+        if seed == 0:
+            first = index
+            np.testing.assert_array_equal(part.noise.noisy, whole.noise.noisy)
+    np.testing.assert_array_equal(index, first)
+    assert sum(len(batch[1]) for batch in part.test.as_numpy_iterator()) == 36
+    assert part.info.train_size == 1438
+    with pytest.raises(ValueError, match="`fraction` of load must be greater than 0 and at most 1"):
+        data.load(fraction=0)
+
+
+def test_a_later_start_sees_the_later_epochs():
+    options = {"noise": "symmetric:0.4", "augment": shifts(), "provenance": True, "seed": 5}
+    whole, late = data.load(**options).train, data.load(**options, first_epoch=2).train
+    epochs = [rows(whole) for _ in range(3)]
+    images, _, order = rows(late)
+    np.testing.assert_array_equal(order, epochs[2][2])
+    np.testing.assert_allclose(images, epochs[2][0], atol=1e-6)
+    assert not np.array_equal(epochs[1][2], epochs[2][2])
+
+
+def test_exact_counts():
+    drawn = data.load(noise="symmetric:0.9", exact=True).noise
+    assert drawn.exact
+    counts = np.zeros((10, 10), int)
+    np.add.at(counts, (drawn.clean, drawn.noisy), 1)
+    sizes = np.bincount(drawn.clean)
+    off = ~np.eye(10, dtype=bool)
+    np.testing.assert_array_equal(counts[off], np.repeat(np.floor(sizes * 0.1 + 1e-9).astype(int), 9))
+    with pytest.raises(ValueError, match="Exact counts need a transition matrix"):
+        data.load(noise="instance:0.4", exact=True)
+
+
+@pytest.mark.parametrize("name", ["cifar100", "webvision"])
+def test_generated_images_stand_in_for_a_data_set(name):
+    arrays = data.generated(name, train_size=30, test_size=10)
+    train, test, info, _ = data.load(name, arrays=arrays, batch_size=10, provenance=True)
+    assert info.input_shape == arrays.input_shape
+    assert info.num_classes == {"cifar100": 100, "webvision": 1000}[name]
+    assert not info.complete
+    _, targets, _ = rows(train)
+    np.testing.assert_array_equal(targets["label"], arrays.y_train)
+    assert ("clean" in targets) == (name == "cifar100")
+    np.testing.assert_array_equal(np.concatenate([batch[1] for batch in test.as_numpy_iterator()]), arrays.y_test)
+
+
+def test_generated_images_can_be_told_apart():
+    arrays, again = (data.generated("digits", 50, 50, seed=2) for _ in range(2))
+    np.testing.assert_array_equal(arrays.x_train, again.x_train)
+    assert arrays.x_train.dtype == np.uint8
+    flat = [x.reshape(len(x), -1).astype(float) for x in (arrays.x_train, arrays.x_test)]
+    nearest = np.argmin(((flat[1][:, None] - flat[0][None]) ** 2).sum(-1), axis=1)
+    assert np.mean(arrays.y_train[nearest] == arrays.y_test) > 0.9
+    assert not np.array_equal(arrays.x_train, data.generated("digits", 50, 50, seed=3).x_train)
+    for options, name in (({"train_size": 0}, "train_size"), ({"seed": -1}, "seed")):
+        with pytest.raises(ValueError, match=f"`{name}` of generated must be"):
+            data.generated("digits", **options)
+    with pytest.raises(ValueError, match="`name` of generated must be one of 'digits'"):
+        data.generated("imagenet")

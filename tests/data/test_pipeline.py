@@ -36,8 +36,29 @@ def test_each_epoch_has_every_sample_once_in_a_new_order():
     assert epochs[0] != epochs[1] != epochs[2] != epochs[0]
 
 
+def test_an_order_goes_on_where_another_stopped():
+    whole = order(50, 3)
+    epochs = [positions(whole) for _ in range(4)]
+    late = order(50, 3, first_epoch=2)
+    assert [positions(late) for _ in range(2)] == epochs[2:]
+    whole, late = order(50, 3), order(50, 3, first_epoch=1)
+    seeds(whole)
+    assert seeds(whole) == seeds(late)
+
+
+def test_some_of_the_samples():
+    chosen = np.array([2, 3, 30])
+    assert positions(order(50, None, chosen=chosen)) == [2, 3, 30]
+    shuffled = order(50, 0, chosen=chosen)
+    assert len(shuffled) == 3
+    assert sorted(positions(shuffled)) == [2, 3, 30]
+
+
 def test_seeds():
-    assert positions(order(100, 1)) == positions(order(100, 1))
+    first = positions(order(100, 1))
+    assert first == positions(order(100, 1))
+    keras.utils.set_random_seed(7)
+    assert first == positions(order(100, 1))
     assert positions(order(100, 1)) != positions(order(100, 2))
     twice = order(100, 3)
     first, second = seeds(twice), seeds(twice)

@@ -3,7 +3,24 @@
 import numpy as np
 import pytest
 
+from keras_robust import theory
 from keras_robust.diagnostics import plots
+
+
+def rendered(ax, tmp_path):
+    """Draws the whole picture to a file, with nothing of it cut off."""
+    figure = ax.figure
+    figure.savefig(tmp_path / "picture.png")
+    assert (tmp_path / "picture.png").stat().st_size > 5000
+    inside, width, height = figure.get_tightbbox(), *figure.get_size_inches()
+    assert inside.x0 >= -0.05
+    assert inside.y0 >= -0.05
+    assert inside.x1 <= width + 0.05
+    assert inside.y1 <= height + 0.05
+
+
+def texts(legend):
+    return [text.get_text() for text in legend.get_texts()]
 
 
 def test_accuracy_curves(tmp_path):
@@ -15,23 +32,23 @@ def test_accuracy_curves(tmp_path):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["CE", "ANLCE"]
     assert ax.get_xlabel() == "epoch"
     assert ax.get_ylabel().endswith("(%)")
-    ax.figure.savefig(tmp_path / "picture.png")
-    assert (tmp_path / "picture.png").stat().st_size > 5000
+    rendered(ax, tmp_path)
     assert plots.accuracy_curves({"GCE": [0.1, 0.2]}, ax=ax) is ax
 
 
-def test_a_transition_matrix_shows_its_per_cents():
+def test_a_transition_matrix_shows_its_per_cents(tmp_path):
     T = np.array([[0.7, 0.3], [0.0, 1.0]])
     ax = plots.transition_matrix(T, ["cat", "dog"], title="pets")
     assert {text.get_text() for text in ax.texts} == {"70.0", "30.0", "100.0"}
     assert [tick.get_text() for tick in ax.get_xticklabels()] == ["cat", "dog"]
     assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("given label", "clean label", "pets")
     np.testing.assert_array_equal(ax.images[0].get_array(), T)
+    rendered(ax, tmp_path)
     assert len(plots.transition_matrix(np.eye(100)).texts) == 0
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_a_contact_sheet_shows_every_picture_with_its_caption(channels):
+def test_a_contact_sheet_shows_every_picture_with_its_caption(channels, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (13, 8, 8, channels)).astype("uint8")
     ax = plots.contact_sheet(images, [f"picture {i}" for i in range(13)], columns=5)
     assert len(ax.images) == 13
@@ -40,5 +57,70 @@ def test_a_contact_sheet_shows_every_picture_with_its_caption(channels):
         np.testing.assert_array_equal(drawn.get_array(), image[..., 0] if channels == 1 else image)
     corners = [drawn.get_extent() for drawn in ax.images]
     assert len({(left, top) for left, _, _, top in corners}) == 13
+    rendered(ax, tmp_path)
     with pytest.raises(ValueError, match="shorter"):
         plots.contact_sheet(images, ["one"])
+
+
+def test_weight_curves_lie_over_the_initial_margins(tmp_path):
+    margins = np.linspace(-8.0, 8.0, 33)
+    weights = {"CE": 1.0 / (1.0 + np.exp(margins)), "MAE": np.exp(-(margins**2))}
+    ax = plots.weight_curves(margins, weights, theory.initial_margins(10), title="10 classes")
+    np.testing.assert_array_equal(ax.lines[1].get_ydata(), weights["MAE"])
+    assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
+    assert texts(ax.get_legend()) == ["CE", "MAE", "at initialisation (density)"]
+    assert ax.get_xlabel().startswith("logit margin of the label")
+    assert ax.get_ylabel().startswith("implicit weight")
+    (area,) = ax.figure.axes[1].collections
+    highest = area.get_paths()[0].vertices[np.argmax(area.get_paths()[0].vertices[:, 1])]
+    assert highest[0] == pytest.approx(theory.expected_margin(10, exact=True), abs=0.2)
+    rendered(ax, tmp_path)
+    measured = plots.weight_curves(margins, weights, np.random.default_rng(0).normal(-2.0, 1.0, 500))
+    assert texts(measured.get_legend())[-1] == "at initialisation (samples)"
+    assert texts(plots.weight_curves(margins, weights).get_legend()) == ["CE", "MAE"]
+
+
+def test_mean_errors(tmp_path):
+    z = np.linspace(-4.0, 4.0, 9)
+    ax = plots.mean_errors(z, {"MAE": -np.exp(-(z**2))}, title="K = 10")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), -np.exp(-(z**2)))
+    assert "z_k" in ax.get_xlabel()
+    assert "delta_k" in ax.get_ylabel()
+    rendered(ax, tmp_path)
+
+
+def test_logit_bias(tmp_path):
+    ax = plots.logit_bias([10, 100], {"mean output 0.15": [0.52, 3.03]})
+    assert ax.lines[-1].get_ydata().tolist() == [0.52, 3.03]
+    assert ax.get_xscale() == "log"
+    rendered(ax, tmp_path)
+
+
+def test_memorisation_and_effective_rate(tmp_path):
+    ax = plots.memorisation({"clean": ([1, 3, 5], [0.2, 0.5, 0.9]), "wrong": ([1, 3, 5], [0.0, 0.1, 0.8])})
+    assert ax.lines[0].get_xdata().tolist() == [1, 3, 5]
+    np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.0, 10.0, 80.0])
+    assert ax.get_ylabel() == "share of samples (%)"
+    rendered(ax, tmp_path)
+    ax = plots.effective_rate({"CE": [0.1, 0.0, 0.01]})
+    assert ax.lines[0].get_xdata().tolist() == [1, 3]
+    assert ax.lines[0].get_ydata().tolist() == [0.1, 0.01]
+    rendered(ax, tmp_path)
+
+
+def test_margin_histograms_share_their_scales(tmp_path):
+    edges, counts = (
+        np.array([-2.0, 0.0, 2.0]),
+        {"clean": np.array([[5, 1], [0, 9]]), "wrong": np.array([[2, 1], [3, 0]])},
+    )
+    first, last = plots.margin_histograms(edges, [0, 9], counts, title="digits")
+    assert (first.get_title(loc="left"), last.get_title(loc="left")) == ("epoch 1", "epoch 10")
+    assert first.get_ylim() == last.get_ylim()
+    assert [list(patch.get_data().values) for patch in last.patches] == [[0, 9], [3, 0]]
+    assert last.patches[1].get_hatch()
+    assert texts(first.get_legend()) == ["clean labels", "wrong labels"]
+    assert last.get_legend() is None
+    assert first.get_xlabel() == ""
+    assert "margin" in last.get_xlabel()
+    rendered(first, tmp_path)
+    assert texts(plots.margin_histogram(edges, {"all": [3, 4]}).get_legend()) == ["all labels"]

@@ -23,6 +23,19 @@ def test_logit_bias_against_monte_carlo(K, activation, sigma):
     assert p.mean() == pytest.approx(activation, abs=4 * p.std() / np.sqrt(len(p)))
 
 
+@pytest.mark.parametrize(("K", "count"), [(10, 200_000), (100, 20_000), (1000, 2_000)])
+def test_three_digits_of_the_logit_bias_against_monte_carlo(K, count):
+    others = np.exp(np.random.default_rng(K).normal(size=(count, K - 1))).sum(axis=1)
+    # Over the label's own logit the mean is an integral, which leaves little to chance.
+    z, weight = np.polynomial.hermite_e.hermegauss(20)
+
+    def mean_output(epsilon):
+        return weight @ (1.0 / (1.0 + others * np.exp(-epsilon - z[:, None]))).mean(axis=1) / weight.sum()
+
+    epsilon = theory.logit_bias(K)
+    assert mean_output(epsilon - 0.003) < 0.15 < mean_output(epsilon + 0.003)
+
+
 def test_logit_bias_is_negative_below_seven_classes():
     signs = [theory.logit_bias(K) > 0 for K in range(2, 12)]
     assert signs == [False] * 5 + [True] * 5

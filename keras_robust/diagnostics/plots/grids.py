@@ -1,45 +1,8 @@
-"""Pictures, drawn with matplotlib. Every function takes arrays and returns the Axes it drew on."""
+"""Pictures in rows and columns: transition matrices, and many small images."""
 
 import numpy as np
 
-_STYLES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 3)))
-
-
-def axes(width=7.0, height=4.5):
-    """A new figure's Axes, from a backend that needs no screen."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise ImportError("Pictures are drawn with matplotlib: pip install 'keras-robust[plots]'.") from error
-    figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
-    FigureCanvasAgg(figure)
-    return figure.add_subplot()
-
-
-def accuracy_curves(curves, ax=None, title=None):
-    """Test accuracy by epoch: the mean over runs as a line, the range between the runs as a band.
-
-    Args:
-        curves: label -> accuracies in [0, 1] of shape (runs, epochs).
-        ax: Axes to draw on; a new figure by default.
-        title: title of the picture.
-
-    Returns:
-        The Axes; `ax.figure.savefig(path)` writes the picture.
-    """
-    ax = axes() if ax is None else ax
-    for index, (label, runs) in enumerate(curves.items()):
-        runs = 100.0 * np.atleast_2d(runs)
-        epochs = np.arange(1, runs.shape[1] + 1)
-        (line,) = ax.plot(epochs, runs.mean(axis=0), linestyle=_STYLES[index % len(_STYLES)], label=label)
-        ax.fill_between(epochs, runs.min(axis=0), runs.max(axis=0), color=line.get_color(), alpha=0.15, linewidth=0)
-    ax.set_xlabel("epoch")
-    ax.set_ylabel("accuracy on clean test labels (%)")
-    ax.set_title(title)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.legend(frameon=False)
-    return ax
+from keras_robust.diagnostics.plots.canvas import axes
 
 
 def transition_matrix(transition, class_names=None, ax=None, title=None):
@@ -53,6 +16,12 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
 
     Returns:
         The Axes.
+
+    Example:
+
+    >>> ax = keras_robust.diagnostics.plots.transition_matrix([[0.7, 0.3], [0.0, 1.0]], ["cat", "dog"])
+    >>> [text.get_text() for text in ax.texts]
+    ['70.0', '30.0', '100.0']
     """
     transition = np.asarray(transition)
     K = len(transition)
@@ -87,21 +56,29 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
 
     Returns:
         The Axes.
+
+    Example:
+
+    >>> ax = keras_robust.diagnostics.plots.contact_sheet(np.zeros((2, 8, 8, 1)), ["one", "two"], columns=2)
+    >>> [text.get_text() for text in ax.texts]
+    ['one', 'two']
     """
     images = np.asarray(images)
     rows = -(-len(images) // columns)
-    ax = axes(1.1 * columns, 1.35 * max(rows, 1) + 0.4) if ax is None else ax
+    # In units of a picture's side, as are all places below.
+    height = 1.1 + 0.12 * max((caption.count("\n") + 1 for caption in captions), default=0)
+    ax = axes(1.1 * columns, height * max(rows, 1) + 0.7) if ax is None else ax
     if images.shape[-1] == 1:
         images = images[..., 0]
     white = 255 if images.dtype == np.uint8 else 1.0
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):
         row, column = divmod(place, columns)
-        top, left = 1.3 * row, 1.1 * column
+        top, left = height * row, 1.1 * column
         ax.imshow(image, cmap="gray", vmin=0, vmax=white, extent=(left, left + 1, top + 1, top))
-        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=6)
+        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=7)
     ax.set_xlim(-0.05, 1.1 * columns - 0.05)
-    ax.set_ylim(1.3 * rows, -0.05)
+    ax.set_ylim(height * max(rows, 1), -0.05)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(title)
+    ax.set_title(title, fontsize="medium")
     return ax

@@ -1,0 +1,89 @@
+"""What a model believes of its training labels, and what that says of the noise in them."""
+
+import numpy as np
+
+from keras_robust.checks import at_least, refuse
+from keras_robust.noise.estimate import Estimate
+from keras_robust.weight_log import WeightLog
+
+# Samples whose votes are counted at a time.
+_CHUNK = 2**14
+
+
+def believed_labels(log: WeightLog, samples=None) -> np.ndarray:
+    """The class that was predicted for each sample in most of the logged epochs; the smallest id of a tie.
+
+    The last epoch alone would do for a loss that never believes wrong labels. One that learns them by heart in the end
+    has predicted something else for most of the time.
+
+    Args:
+        log: the log of a training run.
+        samples: numbers of samples (n,); None: all.
+
+    Returns:
+        Class ids (n,), -1 for a sample that was never seen.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> for epoch, predicted in enumerate([[1, 0], [1, 2], [0, 2]]):
+    ...     records = np.zeros(2, RECORD)
+    ...     records["predicted"] = predicted
+    ...     write_epoch(tmp_path, epoch, records)
+    >>> keras_robust.diagnostics.believed_labels(keras_robust.diagnostics.WeightLog(tmp_path)).tolist()
+    [1, 2]
+    """
+    samples = np.arange(log.num_samples) if samples is None else np.asarray(samples, "int64")
+    K = 1 + max(int(records["predicted"].max(initial=-1)) for records in log)
+    believed = np.full(len(samples), -1, "int32")
+    for start in range(0, len(samples), _CHUNK):
+        chunk = samples[start : start + _CHUNK]
+        votes = np.zeros((len(chunk), K), "int32")
+        for records in log:
+            predicted = records["predicted"][chunk]
+            seen = np.flatnonzero(predicted >= 0)
+            votes[seen, predicted[seen]] += 1
+        found = votes.any(axis=1)
+        believed[start : start + _CHUNK][found] = votes.argmax(axis=1)[found]
+    return believed
+
+
+def estimated_transition(log: WeightLog, num_classes: int | None = None) -> Estimate:
+    """The noise in the given labels, taking what the model believes for the clean labels.
+
+        T[i, j] = share of the samples believed to be i whose label is j
+
+    No clean label is needed. It is as good as the model: one that learns wrong labels by heart from the first epochs on
+    finds no noise, one that gives up hard classes finds too much.
+
+    Args:
+        log: the log of a training run, of a robust loss if there is one.
+        num_classes: number of classes K; None: as many as labels and predictions show.
+
+    Returns:
+        `Estimate(transition, rate)`; the row of a class that nobody is believed to have is that of no noise.
+
+    Raises:
+        ValueError: if there are more classes than that.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(4, RECORD)
+    >>> records["predicted"], records["label"] = [0, 0, 1, 1], [0, 1, 1, 1]
+    >>> write_epoch(tmp_path / "noise", 0, records)
+    >>> log = keras_robust.diagnostics.WeightLog(tmp_path / "noise")
+    >>> keras_robust.diagnostics.estimated_transition(log).transition.tolist()
+    [[0.5, 0.5], [0.0, 1.0]]
+    """
+    num_classes = at_least(2, integer=True, optional=True).check("estimated_transition", "num_classes", num_classes)
+    labels, believed = log.labels, believed_labels(log)
+    found = 1 + int(max(labels.max(initial=-1), believed.max(initial=-1)))
+    K = max(found, 2) if num_classes is None else num_classes
+    if found > K:
+        refuse("estimated_transition", "num_classes", f"at least {found}, the classes in the log", num_classes)
+    seen = (labels >= 0) & (believed >= 0)
+    counts = np.bincount(believed[seen] * K + labels[seen], minlength=K * K).reshape(K, K)
+    totals = counts.sum(axis=1, keepdims=True)
+    transition = np.where(totals > 0, counts / np.maximum(totals, 1), np.eye(K))
+    return Estimate(transition, float(1.0 - np.trace(counts) / max(counts.sum(), 1)))

@@ -1,0 +1,180 @@
+"""What a folder of results holds: the log of every sample, and what is known of the data beside it."""
+
+import csv
+import json
+import pathlib
+import re
+from dataclasses import dataclass
+
+import numpy as np
+
+from keras_robust.checks import refuse
+from keras_robust.noise import NoisyLabels
+from keras_robust.weight_log import WeightLog, logged_epochs
+
+
+@dataclass(frozen=True)
+class LoggedRun:
+    """One training run, by its weight log and what its folder says of it.
+
+    Attributes:
+        folder: the folder that was opened.
+        name: name of the log among several in the folder; "" where there is one.
+        log: the log, with clean labels where the log or the folder has them.
+        settings: what settings.json says; empty without one.
+        accuracy: test accuracy after each epoch, (epochs,); None where the folder does not say.
+    """
+
+    folder: pathlib.Path
+    name: str
+    log: WeightLog
+    settings: dict
+    accuracy: np.ndarray | None
+
+    @property
+    def title(self) -> str:
+        """Data set, noise and loss in a line, as far as they are known."""
+        return ", ".join(str(part) for part in (self.data, self.name or self.settings.get("loss")) if part)
+
+    @property
+    def data(self) -> str:
+        """Data set and noise, as far as they are known."""
+        return ", ".join(str(self.settings[key]) for key in ("dataset", "noise") if self.settings.get(key))
+
+
+def log_name(label: str, seed: int) -> str:
+    """What the weight log of a loss is called in a folder that holds several.
+
+    Example:
+
+    >>> log_name("ANLCE(alpha=5, beta=5)", 0)
+    'ANLCE-alpha-5-beta-5-seed0'
+    """
+    return f"{re.sub('[^A-Za-z0-9.]+', '-', label).strip('-')}-seed{seed}"
+
+
+def log_names(folder) -> list[str]:
+    """Names of the logs of a folder that may hold several; none where there is one without a name.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> write_epoch(tmp_path / "weights" / "CE-seed0", 0, np.zeros(5, RECORD))
+    >>> keras_robust.diagnostics.log_names(tmp_path)
+    ['CE-seed0']
+    """
+    return list(_several(pathlib.Path(folder)))
+
+
+def open_run(folder, log: str | None = None) -> LoggedRun:
+    """Opens the folder of a training run, of a comparison, or a weight log by itself.
+
+    - a run: weights/ with the log; beside it settings.json, labels.npz and history.csv where they are known.
+    - a comparison: weights/NAME/ with a log for each loss and seed; settings.json, labels-seedN.npz and runs.csv.
+    - a folder with epoch-00000.npy, ...: what `callbacks.SampleWeightLogger` wrote.
+
+    Args:
+        folder: the folder.
+        log: which of several logs, by name.
+
+    Raises:
+        FileNotFoundError: if the folder holds no log.
+        ValueError: with the names of several logs, if none of them is named; for a damaged file, or one of another run.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> write_epoch(tmp_path / "weights", 0, np.zeros(5, RECORD))
+    >>> run = keras_robust.diagnostics.open_run(tmp_path)
+    >>> run.log.num_samples, run.settings
+    (5, {})
+    """
+    folder = pathlib.Path(folder)
+    if not folder.is_dir():
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    name, path = _find_log(folder, log)
+    settings = _settings(folder / "settings.json")
+    seed = re.search(r"-seed(\d+)$", name)
+    labels = folder / (f"labels-seed{seed[1]}.npz" if seed else "labels.npz")
+    accuracy = _accuracy_in_comparison(folder / "runs.csv", name) if name else _accuracy(folder / "history.csv")
+    return LoggedRun(folder, name, _with_clean_labels(WeightLog(path), labels), settings, accuracy)
+
+
+def _find_log(folder, wanted):
+    """The name of the log, "" for the only one, and its folder."""
+    alone = [path for path in (folder, folder / "weights") if logged_epochs(path)]
+    if alone:
+        if wanted is not None:
+            refuse("open_run", "log", f"None: {folder} holds one log", wanted)
+        return "", alone[0]
+    found = _several(folder)
+    if not found:
+        raise FileNotFoundError(
+            f"{folder} holds no weight log: neither epoch-00000.npy, ... nor weights/ with them. A run leaves one with "
+            "callbacks.SampleWeightLogger, or by `keras-robust compare`."
+        )
+    if wanted is None and len(found) == 1:
+        return next(iter(found.items()))
+    if wanted not in found:
+        which = f"and none of them is {wanted!r}" if wanted else "so that one must be named (`log`, or --log)"
+        raise ValueError(f"{folder} holds several logs, {which}. Its logs: {', '.join(found)}.")
+    return wanted, found[wanted]
+
+
+def _several(folder):
+    return {path.name: path for path in sorted(folder.glob("weights/*")) if logged_epochs(path)}
+
+
+def _settings(path):
+    if not path.is_file():
+        return {}
+    try:
+        settings = json.loads(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}.") from None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{path} is damaged: it must hold the settings of a run by name.")
+    return settings
+
+
+def _with_clean_labels(log, path):
+    """The log, with the clean labels of a file of labels where it has none of its own."""
+    if not path.is_file():
+        return log
+    labels, seen = NoisyLabels.load(path), log.labels
+    if len(labels.noisy) != len(seen) or np.any((labels.noisy != seen) & (seen >= 0)):
+        raise ValueError(f"{path} and the log in {log.path} are not of one run: their labels differ.")
+    return log if log.clean is not None else WeightLog(log.path, labels.clean)
+
+
+def _accuracy(path):
+    """Test accuracy by epoch from a table with one line an epoch."""
+    rows = _table(path, "epoch")
+    if not rows or "val_accuracy" not in rows[0]:
+        return None
+    return _by_epoch(path, [(row["epoch"], row["val_accuracy"]) for row in rows])
+
+
+def _accuracy_in_comparison(path, name):
+    rows = _table(path, "loss", "seed", "epoch", "test_accuracy")
+    own = [(row["epoch"], row["test_accuracy"]) for row in rows if log_name(row["loss"], row["seed"]) == name]
+    return _by_epoch(path, own) if own else None
+
+
+def _table(path, *columns):
+    if not path.is_file():
+        return []
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    if rows and not set(columns) <= rows[0].keys():
+        raise ValueError(f"{path} is damaged: it must have the columns {', '.join(columns)}.")
+    return rows
+
+
+def _by_epoch(path, pairs):
+    try:
+        # A run that resumed may have written an epoch twice: the later line counts.
+        found = {int(epoch): float(value) for epoch, value in pairs}
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from None
+    return np.array([found[epoch] for epoch in sorted(found)])

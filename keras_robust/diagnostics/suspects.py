@@ -1,0 +1,260 @@
+"""Which labels are most likely wrong: as a table, and as pictures for the one who has to decide."""
+
+import csv
+import dataclasses
+import pathlib
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from keras_robust.checks import refuse
+from keras_robust.data import gallery
+from keras_robust.diagnostics import plots
+from keras_robust.diagnostics.believed import believed_labels
+from keras_robust.diagnostics.runs import LoggedRun
+from keras_robust.files import whole
+from keras_robust.weight_log import WeightLog
+
+# Rows that `print` shows.
+_PRINTED = 10
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A sample whose label is likely wrong. Class ids are -1, and names "", where they are not known.
+
+    Attributes:
+        rank: 1 for the most suspect.
+        sample: its number.
+        given, given_name: the label that it has.
+        believed, believed_name: the class that the model predicted in most of the logged epochs.
+        predicted, predicted_name: the class that it predicted in the last of them.
+        clean, clean_name: the clean label.
+        mean_margin: mean margin of the given label over the logged epochs; the lower, the more suspect.
+        last_margin: its margin in the last of them.
+        last_weight: implicit weight there: how much the loss still believed it.
+        epochs_against: share of the logged epochs in which another class than the given one was predicted.
+    """
+
+    rank: int
+    sample: int
+    given: int
+    given_name: str
+    believed: int
+    believed_name: str
+    predicted: int
+    predicted_name: str
+    clean: int
+    clean_name: str
+    mean_margin: float
+    last_margin: float
+    last_weight: float
+    epochs_against: float
+
+    @property
+    def wrong(self) -> bool | None:
+        """Whether the label is truly wrong; None if nobody knows."""
+        return None if self.clean < 0 else self.clean != self.given
+
+
+def suspect_table(log: WeightLog, n: int | None = 100, class_names=None) -> list[Suspect]:
+    """The n samples of lowest mean margin over the logged epochs, the most suspect first.
+
+    Samples that the log never saw are left out. With several logs of one data set, those of robust losses rank best.
+
+    Args:
+        log: the log of a training run.
+        n: how many at most; None: all samples.
+        class_names: a name for each class; by default its id.
+
+    Raises:
+        ValueError: if there are fewer names than classes.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(2, RECORD)
+    >>> records["margin"], records["label"], records["predicted"], records["clean"] = [3.0, -2.0], 1, [1, 0], -1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> (suspect,) = keras_robust.diagnostics.suspect_table(keras_robust.diagnostics.WeightLog(tmp_path), n=1)
+    >>> suspect.sample, suspect.given, suspect.believed, suspect.mean_margin, suspect.wrong
+    (1, 1, 0, -2.0, None)
+    """
+    labels, clean, margins = log.labels, log.clean, log.mean_margin()
+    order = log.suspects(None if n is None else min(n, log.num_samples))
+    order = order[labels[order] >= 0]
+    believed, (predicted, against, last_margin, last_weight) = believed_labels(log, order), _last(log, order)
+    known = np.full(len(order), -1) if clean is None else clean[order]
+    ids = {"given": labels[order], "believed": believed, "predicted": predicted, "clean": known}
+    classes = 1 + max((int(values.max(initial=-1)) for values in ids.values()), default=-1)
+    names = [str(k) for k in range(classes)] if class_names is None else list(class_names)
+    if len(names) < classes:
+        refuse("suspect_table", "class_names", f"at least {classes} names, one for each class", names)
+    columns = {"rank": np.arange(1, len(order) + 1), "sample": order}
+    for field, values in ids.items():
+        columns[field] = values
+        columns[f"{field}_name"] = [names[k] if k >= 0 else "" for k in values]
+    columns |= {"mean_margin": margins[order], "last_margin": last_margin, "last_weight": last_weight}
+    columns["epochs_against"] = against
+    rows = zip(*(_plain(values) for values in columns.values()), strict=True)
+    return [Suspect(**dict(zip(columns, row, strict=True))) for row in rows]
+
+
+def suspect_sheet(suspects: list[Suspect], images, title: str | None = None):
+    """Pictures of the suspects in their order, each with its given label and what the model believes.
+
+    Args:
+        suspects: rows of `suspect_table`.
+        images: their images, (n, height, width, channels), in the same order.
+        title: title of the picture.
+
+    Returns:
+        The matplotlib Axes.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(2, RECORD)
+    >>> records["margin"], records["label"], records["predicted"], records["clean"] = [3.0, -2.0], 1, [1, 0], -1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> suspects = keras_robust.diagnostics.suspect_table(keras_robust.diagnostics.WeightLog(tmp_path), n=1)
+    >>> ax = keras_robust.diagnostics.suspect_sheet(suspects, images=np.zeros((1, 8, 8, 1)))
+    >>> ax.texts[0].get_text()
+    '1 → 0\\n#1'
+    """
+    captions = []
+    for one in suspects:
+        given, believed = _short(one.given_name), _short(one.believed_name)
+        parts = [f"{given} → {believed}"] if len(given + believed) <= 8 else [given, f"→ {believed}"]
+        parts += [f"#{one.sample}"] + ["(label is right)"] * (one.wrong is False)
+        captions.append("\n".join(parts))
+    return plots.contact_sheet(images, captions, title=title)
+
+
+class SuspectReport(NamedTuple):
+    """What `write_suspects` wrote.
+
+    Attributes:
+        run: the run that it is about.
+        suspects: the rows.
+        table: path of suspects.csv.
+        sheet: path of suspects.png, or None without images.
+    """
+
+    run: LoggedRun
+    suspects: list[Suspect]
+    table: pathlib.Path
+    sheet: pathlib.Path | None
+
+    def __str__(self):
+        header = ("rank", "sample", "given", "believed", "mean margin")
+        cells = [
+            (str(one.rank), str(one.sample), one.given_name, one.believed_name, f"{one.mean_margin:.2f}")
+            for one in self.suspects[:_PRINTED]
+        ]
+        widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
+        lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in (header, *cells)]
+        if len(self.suspects) > _PRINTED:
+            lines.append("...")
+        if self.run.log.clean is not None:
+            lines.append(f"all labels by mean margin: AUROC {self.run.log.detection().auroc:.4f}")
+        sheet = ", suspects.png" if self.sheet else "; no pictures, for no data set is named (--dataset)"
+        written = f"Written to {self.table.parent}: {self.table.name}{sheet}"
+        return "\n".join([_title(self.run, self.suspects).replace("\n", "; "), *lines, written])
+
+
+def write_suspects(run: LoggedRun, n: int = 100, dataset: str | None = None, data_dir=None, out=None) -> SuspectReport:
+    """Writes suspects.csv, and suspects.png where the images are known, for a training run.
+
+    Args:
+        run: what `open_run` opened.
+        n: how many.
+        dataset: name of the data set; None: the run's own, "none": no images and no names of classes.
+        data_dir: folder of the data set; None: the run's own.
+        out: folder to write into, made where it is missing; None: the run's own.
+
+    Returns:
+        `SuspectReport`; `print` shows the first rows.
+
+    Raises:
+        ValueError: for a data set that is not the run's, or that is unknown.
+        FileNotFoundError: if the data set is not there.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> records = np.zeros(3, RECORD)
+    >>> records["margin"], records["predicted"], records["clean"] = [2.0, -4.5, 1.0], [0, 1, 0], -1
+    >>> write_epoch(tmp_path, 0, records)
+    >>> found = keras_robust.diagnostics.write_suspects(keras_robust.diagnostics.open_run(tmp_path), n=1)
+    >>> print(found)
+    the 1 most suspect of 3 labels; given label → what the model believes
+    rank  sample  given  believed  mean margin
+       1       1      0         1        -4.50
+    Written to ...: suspects.csv; no pictures, for no data set is named (--dataset)
+    """
+    out = run.folder if out is None else pathlib.Path(out)
+    dataset = run.settings.get("dataset") if dataset is None else dataset
+    shown = None
+    if dataset not in (None, "none"):
+        shown = gallery(dataset, run.settings.get("data_dir") if data_dir is None else data_dir)
+        if shown.size != run.log.num_samples:
+            raise ValueError(
+                f"The log in {run.log.path} holds {run.log.num_samples:,} samples, and {dataset} has {shown.size:,} "
+                "training images: they do not belong together."
+            )
+    suspects = suspect_table(run.log, n, None if shown is None else shown.class_names)
+    images = None if shown is None else shown.images([one.sample for one in suspects])
+    out.mkdir(parents=True, exist_ok=True)
+    _write(out / "suspects.csv", suspects)
+    if images is not None:
+        suspect_sheet(suspects, images, _title(run, suspects)).figure.savefig(out / "suspects.png")
+    return SuspectReport(run, suspects, out / "suspects.csv", None if images is None else out / "suspects.png")
+
+
+def _last(log, order):
+    """Of the last epoch that saw each sample: prediction, margin, weight; and the share of epochs against its label."""
+    predicted, seen, against = np.full(len(order), -1), np.zeros(len(order)), np.zeros(len(order))
+    margin, weight = np.full(len(order), np.nan), np.full(len(order), np.nan)
+    for records in log:
+        those = records[order]
+        known = those["label"] >= 0
+        seen += known
+        against += known & (those["predicted"] != those["label"])
+        predicted = np.where(known, those["predicted"], predicted)
+        margin, weight = np.where(known, those["margin"], margin), np.where(known, those["weight"], weight)
+    return predicted, against / np.maximum(seen, 1), margin, weight
+
+
+def _write(path, suspects):
+    fields = [field.name for field in dataclasses.fields(Suspect)]
+    with whole(path) as draft, open(draft, "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(fields)
+        for one in suspects:
+            writer.writerow(_printed(getattr(one, field)) for field in fields)
+
+
+def _printed(value):
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    return "" if value == -1 and isinstance(value, int) else value
+
+
+def _title(run, suspects):
+    seen = np.count_nonzero(run.log.labels >= 0)
+    title = f"the {len(suspects)} most suspect of {seen:,} labels"
+    title = f"{run.title}: {title}" if run.title else title
+    wrong = [one.wrong for one in suspects]
+    if suspects and None not in wrong:
+        title += f", of which {sum(wrong)} are truly wrong"
+    return f"{title}\ngiven label → what the model believes"
+
+
+def _plain(values):
+    return values.tolist() if isinstance(values, np.ndarray) else values
+
+
+def _short(name):
+    return name if len(name) <= 14 else f"{name[:13]}…"

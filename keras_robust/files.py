@@ -1,0 +1,23 @@
+"""Files that are there whole or not at all."""
+
+import contextlib
+import os
+import pathlib
+
+
+@contextlib.contextmanager
+def whole(path):
+    """The path of a draft beside `path` that takes its place at the end: readers see the old file or the new one.
+
+    If the block raises, the draft is removed; a process that is killed leaves at most a hidden draft.
+    """
+    path = pathlib.Path(path)
+    # The ending stays: Keras and matplotlib tell kinds of files by it.
+    draft = path.with_name(f".draft-{os.getpid()}-{path.name}")
+    try:
+        yield draft
+        with open(draft, "rb") as file:
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    finally:
+        draft.unlink(missing_ok=True)

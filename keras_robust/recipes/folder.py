@@ -1,0 +1,91 @@
+"""The folder of one run: who it belongs to, and its history, epoch by epoch."""
+
+import csv
+import json
+import pathlib
+import time
+
+import keras
+
+from keras_robust.checks import refuse
+from keras_robust.files import whole
+
+SETTINGS = "settings.json"
+# What may change between two parts of a run.
+FREE = ("data_dir", "machine")
+
+
+def claim(folder: pathlib.Path, settings: dict) -> None:
+    """Makes a folder the one of a run with these settings, or finds that it is.
+
+    Raises:
+        FileExistsError: if the folder holds another run, or other files.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    file = folder / SETTINGS
+    if not file.exists():
+        if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
+            raise FileExistsError(
+                f"{folder} holds {', '.join(found[:5])}, which no run of a recipe left. Take another."
+            )
+        write_json(file, settings)
+        return
+    there = read_json(file)
+    differing = [name for name in settings.keys() | there.keys() if settings.get(name) != there.get(name)]
+    if differing := sorted(set(differing) - set(FREE)):
+        told = "; ".join(f"{name}: {there.get(name)!r} there, {settings.get(name)!r} now" for name in differing)
+        raise FileExistsError(f"{folder} holds a run with other settings ({told}). Take another folder for this one.")
+
+
+def read_json(path) -> dict:
+    """The content of a file that `write_json` wrote.
+
+    Raises:
+        ValueError: naming the file, if it is damaged.
+    """
+    try:
+        return json.loads(pathlib.Path(path).read_text())
+    except ValueError as error:
+        raise ValueError(f"{path} is damaged: {error}. Remove its folder to start that run anew.") from None
+
+
+def write_json(path, content: dict) -> None:
+    with whole(path) as draft:
+        draft.write_text(json.dumps(content, indent=2) + "\n")
+
+
+class HistoryFile(keras.callbacks.Callback):
+    """Writes what Keras logs, the epoch counted from 1 and its seconds into a table, history.csv, one row an epoch.
+
+    Args:
+        folder: folder of the run.
+        done: number of epochs that are done; rows of later ones are dropped.
+    """
+
+    def __init__(self, folder, done: int = 0):
+        super().__init__()
+        self.file = pathlib.Path(folder) / "history.csv"
+        self.rows = read_history(self.file)[:done] if done else []
+        if len(self.rows) < done:
+            raise ValueError(f"{self.file} holds {len(self.rows)} of {done} epochs. Remove its folder to start anew.")
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self._start = time.perf_counter()
+
+    def on_epoch_end(self, epoch, logs=None):
+        row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
+        self.rows.append(row | {"seconds": time.perf_counter() - self._start})
+        with whole(self.file) as draft, open(draft, "w", newline="") as file:
+            writer = csv.DictWriter(file, self.rows[0])
+            writer.writeheader()
+            writer.writerows(self.rows)
+
+
+def read_history(path) -> list[dict]:
+    """Rows of a history.csv, numbers as numbers."""
+    try:
+        with open(path, newline="") as file:
+            rows = [{name: float(value) for name, value in row.items()} for row in csv.DictReader(file)]
+    except (ValueError, TypeError) as error:
+        refuse("read_history", "path", f"a table of numbers ({error})", str(path))
+    return [row | {"epoch": int(row["epoch"])} for row in rows]

@@ -1,0 +1,118 @@
+"""What came out of the runs of a recipe, beside what the paper has."""
+
+import csv
+import pathlib
+import statistics
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from keras_robust.files import whole
+from keras_robust.recipes.folder import write_json
+from keras_robust.recipes.obtained import OBTAINED
+from keras_robust.recipes.schema import Recipe
+from keras_robust.weight_log import WeightLog
+
+#: What is measured -> how a table calls it.
+MEASURES = {
+    "last": "test\naccuracy,\nlast epoch",
+    "mean_of_last_ten": "mean of\nlast ten\nepochs",
+    "best": "best on\ntest",
+    "memorised": "wrong\nlabels\nmemorised",
+    "corrected": "wrong\nlabels\nseen through",
+    "auroc": "AUROC of\nsuspects",
+}
+
+
+def measure(history: list[dict], log: WeightLog) -> dict:
+    """Accuracies on clean test labels, and what the last logged epoch shows of the wrong training labels, in [0, 1].
+
+    "last" is the accuracy after the last epoch, "mean_of_last_ten" over the last ten, "best" the highest of all, which
+    no one could have picked without the test labels. "memorised" and "corrected" are the shares of wrong labels where
+    the model predicts the wrong and the clean label, "precision" and "auroc" as in `Detection`; None where nothing is
+    known of wrong labels.
+    """
+    accuracy = [row["val_accuracy"] for row in history]
+    measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
+    measured |= dict.fromkeys(("memorised", "corrected", "precision", "auroc"))
+    if log.clean is not None and log.wrong.any():
+        measured |= {"memorised": float(log.memorised()[-1]), "corrected": float(log.corrected()[-1])}
+        measured |= log.detection()._asdict()
+    return measured | {"epochs": len(history), "seconds": sum(row["seconds"] for row in history)}
+
+
+def listing(recipes) -> Table:
+    """Recipes as a table for the terminal: name, loss, accuracy of the paper and of our own runs.
+
+    Example:
+
+    >>> keras_robust.recipes.listing(keras_robust.recipes.find(name="anl/mnist/symmetric:0.8/*")).row_count
+    13
+    """
+    table = Table(box=None)
+    table.add_column("recipe", no_wrap=True)
+    for heading in ("paper, %", "ours, %"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("loss", overflow="fold")
+    for recipe in recipes:
+        cells = ("-" if cell is None else str(cell) for cell in (recipe.expected, OBTAINED.get(recipe.name)))
+        lacks = f"; lacks {', '.join(recipe.missing)}" if recipe.missing else ""
+        table.add_row(recipe.name, *cells, recipe.loss + lacks)
+    return table
+
+
+@dataclass(frozen=True)
+class Report:
+    """Results of a recipe, seed by seed; the files of each are in `folder`/seed-SEED.
+
+    Attributes:
+        recipe: as it stands in the table of recipes.
+        remarks: in what the runs left the recipe; their accuracies compare with the paper's only if there is none.
+        results: seed -> what `measure` gives.
+    """
+
+    recipe: Recipe
+    folder: pathlib.Path
+    remarks: tuple[str, ...]
+    results: dict[int, dict]
+
+    def rows(self) -> list[dict]:
+        """One row a seed; with several, their mean and standard deviation; the paper's cell, if it was verified."""
+        rows = [{"run": f"seed {seed}", **result} for seed, result in self.results.items()]
+        if len(rows) > 1:
+            for name, statistic in (("mean", statistics.fmean), ("standard deviation", statistics.stdev)):
+                rows.append({"run": name, **{key: self._over_seeds(statistic, key) for key in MEASURES}})
+        if self.recipe.verified:
+            rows.append({"run": "paper", "last": self.recipe.expected.mean / 100})
+        return rows
+
+    def table(self) -> Table:
+        """The rows as a table for the terminal, in per cent."""
+        cell = self.recipe.table or "no verified accuracy"
+        table = Table(
+            title=f"{self.recipe.name} ({self.recipe.paper}, {cell})", caption="\n".join(("%", *self.remarks))
+        )
+        table.add_column("")
+        for heading in MEASURES.values():
+            table.add_column(heading, justify="right")
+        for row in self.rows():
+            values = (row.get(name) for name in MEASURES)
+            cells = ["-" if value is None else f"{100 * value:.2f}" for value in values]
+            if row["run"] == "paper":
+                cells[0] = str(self.recipe.expected)
+            table.add_row(row["run"], *cells)
+        return table
+
+    def save(self) -> None:
+        """Writes results.csv, the rows, and results.json."""
+        rows = self.rows()
+        with whole(self.folder / "results.csv") as draft, open(draft, "w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        content = {"recipe": self.recipe.to_dict(), "remarks": self.remarks, "results": self.results}
+        write_json(self.folder / "results.json", content)
+
+    def _over_seeds(self, statistic, key):
+        values = [result[key] for result in self.results.values()]
+        return None if None in values else statistic(values)

@@ -1,0 +1,110 @@
+"""How much of a recipe is run: the whole, a fortieth of it, or two steps on generated images."""
+
+import math
+from dataclasses import dataclass
+
+from keras_robust import data, models, optimizers
+from keras_robust.noise.grammar import parse
+from keras_robust.recipes.schema import Recipe
+from keras_robust.trainer import Method, Task
+
+#: What a rehearsal trains with where a recipe lacks the setting.
+REHEARSED = {
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "momentum": 0.9,
+    "weight_decay": 1e-4,
+}
+REHEARSED_STEPS, REHEARSED_BATCH = 2, 8
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is run.
+
+    Attributes:
+        epochs: share of the recipe's epochs.
+        fraction: share of the images, to train on and to test on.
+        rehearsal: one epoch of two small batches of generated images, in place of all this.
+    """
+
+    epochs: float = 1.0
+    fraction: float = 1.0
+    rehearsal: bool = False
+
+    def shortened(self, recipe: Recipe) -> Recipe:
+        """The recipe with the epochs of this scale; the learning rate goes the same way in less time.
+
+        A rehearsal has a smaller batch too, values for what is missing, and drawn labels in place of people's.
+        """
+        if self.rehearsal:
+            return self._rehearsed(recipe)
+        epochs = math.ceil(self.epochs * recipe.epochs)
+        share = epochs / recipe.epochs
+        boundaries = tuple(sorted({math.ceil(share * epoch) for epoch in recipe.boundaries}))
+        decay = recipe.decay ** (1 / share) if recipe.schedule == "exponential" else recipe.decay
+        return recipe.changed(epochs=epochs, boundaries=boundaries, decay=decay)
+
+    def _rehearsed(self, recipe):
+        batch = min(REHEARSED_BATCH, recipe.batch_size or REHEARSED_BATCH)
+        # Exact counts of so few labels would be none.
+        settings = {"epochs": 1, "batch_size": batch, "exact_noise": False}
+        settings |= {name: value for name, value in REHEARSED.items() if name in recipe.missing}
+        if "decay" in recipe.missing:
+            settings["schedule"] = "cosine"
+        if recipe.noise and parse(recipe.noise).kind == "human":
+            settings |= {"noise": "symmetric:0.4", "dataset": recipe.dataset.removesuffix("n")}
+        return recipe.changed(**settings)
+
+
+SCALES = {
+    "full": Scale(),
+    "quick": Scale(epochs=0.25, fraction=0.1),
+    "smoke": Scale(rehearsal=True),
+}
+
+
+def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: int = 0) -> Task:
+    """What a recipe learns: its data with its noise and augmentation, and its network.
+
+    Args:
+        recipe: as `scale.shortened` gives it.
+        seed: of the noise, the orders and the augmentation.
+        data_dir: folder of the data set, as `data.load` takes it.
+        first_epoch: epochs that were trained already.
+    """
+    arrays = None
+    if scale.rehearsal:
+        arrays = data.generated(recipe.dataset, REHEARSED_STEPS * recipe.batch_size, test_size=recipe.batch_size)
+    splits = data.load(
+        recipe.dataset,
+        recipe.noise or (None if recipe.wrong_as_given else "symmetric:0"),
+        recipe.batch_size,
+        seed,
+        data_dir,
+        augment=recipe.augmentation or True,
+        provenance=True,
+        exact=recipe.exact_noise,
+        fraction=scale.fraction,
+        first_epoch=first_epoch,
+        arrays=arrays,
+    )
+    return Task.of(splits, getattr(models, recipe.network))
+
+
+def method(recipe: Recipe) -> Method:
+    """How a recipe learns: its loss, what moves it, and SGD as PyTorch has it."""
+    return Method(
+        loss=recipe.build_loss,
+        optimizer=lambda: optimizers.CoupledSGD(
+            recipe.rate(0),
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+            global_clipnorm=recipe.clip_norm,
+        ),
+        rate=recipe.rate,
+        epochs=recipe.epochs,
+        l1=recipe.l1,
+        callbacks=recipe.callbacks,
+    )

@@ -1,0 +1,178 @@
+"""One training run with every sample on record; one that was stopped goes on from its last whole epoch."""
+
+import pathlib
+import platform
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+
+import keras_robust
+from keras_robust.callbacks import SampleWeightLogger
+from keras_robust.data import Splits
+from keras_robust.files import whole
+from keras_robust.losses import RobustLoss
+from keras_robust.noise import NoisyLabels
+from keras_robust.provenance import ProvenanceModel
+from keras_robust.regularization import regularize
+
+# Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
+# would loop over them in Python.
+STEPS_PER_EXECUTION = {"tensorflow": 8}
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is learned: training data with provenance targets, test data with clean labels, and a network for them.
+
+    Attributes:
+        train: what `fit` takes: arrays and a batch size, or a dataset of batches.
+        test: what `fit` takes to validate.
+        labels: the wrong labels, sample by sample; None where nobody knows which are wrong.
+        num_samples: number of training samples; they are numbered from 0.
+        network: a function of (input_shape, num_classes, classifier_activation) that makes a model.
+    """
+
+    train: dict[str, Any]
+    test: dict[str, Any]
+    labels: NoisyLabels | None
+    num_samples: int
+    input_shape: tuple
+    num_classes: int
+    network: Any
+
+    @classmethod
+    def of(cls, splits: Splits, network) -> "Task":
+        """The task of a data set's pipelines, which have their own order."""
+        return cls(
+            train={"x": splits.train, "shuffle": False},
+            test={"validation_data": splits.test},
+            labels=splits.noise,
+            num_samples=splits.info.train_size,
+            input_shape=splits.info.input_shape,
+            num_classes=splits.info.num_classes,
+            network=network,
+        )
+
+    def model(self):
+        """A new network that ends in logits."""
+        return self.network(self.input_shape, self.num_classes, classifier_activation=None)
+
+
+@dataclass(frozen=True)
+class Method:
+    """How it is learned.
+
+    Attributes:
+        loss, optimizer, callbacks: functions that make new ones for a run; the callbacks move the loss.
+        rate: learning rate of an epoch, counted from 0.
+        epochs: epochs of the whole training.
+        l1: factor of the L1 penalty on all weights.
+    """
+
+    loss: Callable[[], RobustLoss]
+    optimizer: Callable[[], keras.optimizers.Optimizer]
+    rate: Callable[[int], float]
+    epochs: int
+    l1: float = 0.0
+    callbacks: Callable[[], list] = list
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps weights and optimiser of the last epoch, in one file that is there whole or not at all.
+
+    Keras' BackupAndRestore writes the weights, then the number of the epoch: a run that is killed between the two
+    repeats an epoch with weights that have seen it. Here the number is in the name of the file.
+
+    Args:
+        folder: where the file is kept.
+    """
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = pathlib.Path(folder)
+
+    @property
+    def file(self) -> pathlib.Path | None:
+        """The newest file, or None."""
+        return max(self.folder.glob("checkpoint-*.weights.h5"), default=None)
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs that are done."""
+        return int(re.search("[0-9]+", self.file.name).group()) if self.file else 0
+
+    def restore(self, model) -> None:
+        """Gives the model, compiled and built, the state that was kept, if there is any."""
+        if self.file:
+            model.optimizer.build(model.trainable_variables)
+            model.load_weights(self.file)
+
+    def clear(self) -> None:
+        """Removes what was kept."""
+        for file in self.folder.glob("checkpoint-*.weights.h5"):
+            file.unlink()
+
+    def on_epoch_end(self, epoch, logs=None):
+        before = self.file
+        with whole(self.folder / f"checkpoint-{epoch + 1:05d}.weights.h5") as draft:
+            self.model.save_weights(draft)
+        if before:
+            before.unlink()
+
+
+def environment() -> dict:
+    """What a run is made with, for its settings: versions, backend and machine."""
+    return {
+        "versions": {
+            "keras_robust": keras_robust.__version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):
+    """Trains the task's network, with every sample in the log.
+
+    The seed sets Keras' global seed: it decides initial weights and, of data in arrays, the order of samples.
+
+    Args:
+        log: folder of the weight log.
+        callbacks: further ones; they see an epoch after its log is written.
+        checkpoint: where training goes on from, and what it keeps after each epoch; None: nothing.
+        every: epochs between two in the log.
+
+    Returns:
+        The model, wrapped in `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
+    """
+    keras.utils.set_random_seed(seed)
+    model = task.model()
+    if method.l1:
+        regularize(model, l1=method.l1)
+    model = ProvenanceModel(model)
+    model.compile(
+        method.optimizer(),
+        loss=method.loss(),
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        steps_per_execution=STEPS_PER_EXECUTION.get(keras.backend.backend(), 1),
+    )
+    if checkpoint:
+        checkpoint.restore(model)
+    logger = SampleWeightLogger(log, num_samples=task.num_samples, every=every)
+    # Keras hands the present rate to a schedule that takes a second argument.
+    rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
+    kept = [checkpoint] if checkpoint else []
+    history = model.fit(
+        **task.train,
+        **task.test,
+        initial_epoch=checkpoint.epoch if checkpoint else 0,
+        epochs=method.epochs,
+        callbacks=[rate, *method.callbacks(), logger, *callbacks, *kept],
+        verbose=0,
+    )
+    return model, history, logger

@@ -1,0 +1,102 @@
+"""Numbers that a log or a History gives, on logs whose numbers are known."""
+
+import keras
+import numpy as np
+import pytest
+
+from keras_robust import diagnostics
+from keras_robust.weight_log import RECORD, write_epoch
+
+
+def test_memorisation_of_a_run_and_a_log(run_folder):
+    run = diagnostics.open_run(run_folder)
+    curves = diagnostics.memorisation_curves(run)
+    assert curves["clean test labels"].values.tolist() == pytest.approx([0.6, 0.7, 0.8, 0.9])
+    assert curves["wrong labels, memorised"].values.tolist() == [1, 0, 0, 0]
+    assert curves["wrong labels, corrected"].values.tolist() == [0, 1, 1, 1]
+    assert curves["clean training labels"].values.tolist() == [1, 1, 1, 1]
+    assert all(curve.epochs.tolist() == [1, 2, 3, 4] for curve in curves.values())
+    assert sorted(diagnostics.memorisation_curves(run.log)) == sorted(set(curves) - {"clean test labels"})
+
+
+def test_memorisation_of_a_history():
+    history = keras.callbacks.History()
+    history.history = {"loss": [1.0, 2.0], "corrected_share": [0.2, 0.3]}
+    (curve,) = diagnostics.memorisation_curves(history).values()
+    assert curve.values.tolist() == [0.2, 0.3]
+    with pytest.raises(ValueError, match="Nothing is known of what became of wrong labels"):
+        diagnostics.memorisation_curves({"loss": [1.0]})
+    with pytest.raises(ValueError, match="`source` of memorisation_curves must be a WeightLog, an opened run"):
+        diagnostics.memorisation_curves([1.0])
+
+
+def test_effective_rate(run_folder):
+    run = diagnostics.open_run(run_folder)
+    assert diagnostics.effective_rate(run).tolist() == pytest.approx([0.025, 0.0125, 0.025 / 3, 0.00625])
+    np.testing.assert_array_equal(diagnostics.effective_rate(run.log), run.log.alpha())
+    assert diagnostics.effective_rate({"learning_rate": [2.0], "weight_wrong": [0.25]}).tolist() == [0.5]
+    with pytest.raises(ValueError, match="It holds: loss"):
+        diagnostics.effective_rate({"loss": [1.0]})
+
+
+def test_margins_of_clean_and_wrong_labels(run_folder, comparison_folder):
+    run = diagnostics.open_run(run_folder)
+    found = diagnostics.margin_histograms(run.log, epochs=[0, 3], bins=20)
+    assert found.epochs == [0, 3]
+    assert found.counts["clean"].shape == (2, 20)
+    middle = 0.5 * (found.edges[1:] + found.edges[:-1])
+    assert (found.counts["wrong"].sum(axis=1) == run.log.wrong.sum()).all()
+    assert found.counts["wrong"][:, middle > 0].sum() == 0
+    assert found.counts["clean"][:, middle < 0].sum() == 0
+    assert found.counts["clean"][1] @ middle / found.counts["clean"][1].sum() == pytest.approx(5.5, abs=0.2)
+    assert diagnostics.margin_histograms(run.log).epochs == [0, 1, 2, 3]
+    with pytest.raises(ValueError, match="`epoch` of WeightLog must be one of the logged epochs"):
+        diagnostics.margin_histograms(run.log, epochs=[7])
+
+
+def test_margins_where_no_clean_label_is_known(tmp_path):
+    records = np.zeros(3, RECORD)
+    records["margin"], records["label"], records["clean"] = [1.0, 2.0, np.nan], [0, 0, -1], -1
+    write_epoch(tmp_path, 0, records)
+    found = diagnostics.margin_histograms(diagnostics.WeightLog(tmp_path), bins=2)
+    assert found.counts["all"].tolist() == [[1, 1]]
+    assert list(found.counts) == ["all"]
+
+
+def test_estimated_noise_is_the_realised_one(run_folder, digit_labels):
+    log = diagnostics.open_run(run_folder).log
+    np.testing.assert_array_equal(diagnostics.believed_labels(log), digit_labels.clean)
+    found = diagnostics.estimated_transition(log)
+    np.testing.assert_allclose(found.transition, digit_labels.transition)
+    assert found.rate == pytest.approx(digit_labels.rate)
+    wider = diagnostics.estimated_transition(log, 12).transition
+    np.testing.assert_array_equal(wider[10:, 10:], np.eye(2))
+    with pytest.raises(ValueError, match="`num_classes` of estimated_transition must be at least 10, the classes"):
+        diagnostics.estimated_transition(log, 4)
+
+
+def test_agreement_with_cleanlab(run_folder, digit_labels):
+    log, rng = diagnostics.open_run(run_folder).log, np.random.default_rng(0)
+    logits = 3.0 * np.eye(10)[digit_labels.clean] + rng.normal(size=(1438, 10))
+    pred_probs = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    found = diagnostics.cleanlab_agreement(log, pred_probs)
+    assert found.flagged == pytest.approx(digit_labels.mask.sum(), rel=0.15)
+    assert found.overlap > 0.9
+    assert 0.5 < found.rank_correlation < 1.0
+    against = diagnostics.cleanlab_agreement(log, np.full((1438, 10), 0.1))
+    assert against.flagged == 0
+    assert np.isnan(against.overlap)
+    with pytest.raises(
+        ValueError, match=r"`pred_probs` of cleanlab_agreement must be probabilities of shape \(1438, K\)"
+    ):
+        diagnostics.cleanlab_agreement(log, pred_probs[:5])
+    with pytest.raises(ValueError, match="rows summing to 1"):
+        diagnostics.cleanlab_agreement(log, 2 * pred_probs)
+
+
+def test_agreement_needs_cleanlab(run_folder, monkeypatch):
+    import sys
+
+    monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
+    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[cleanlab\]'"):
+        diagnostics.cleanlab_agreement(diagnostics.open_run(run_folder).log, np.full((1438, 10), 0.1))

@@ -1,0 +1,41 @@
+"""What is measured on a run: last, mean of the last ten and best are three things."""
+
+import numpy as np
+import pytest
+
+from keras_robust.recipes.report import measure
+from keras_robust.weight_log import RECORD, WeightLog, write_epoch
+
+
+def history(accuracies):
+    return [{"epoch": n, "val_accuracy": a, "seconds": 2.0} for n, a in enumerate(accuracies, start=1)]
+
+
+def log(folder, clean):
+    """Four samples of which the model predicts classes 0, 1, 1, 0; the margins of the last two are lowest."""
+    records = np.zeros(4, RECORD)
+    records["label"], records["predicted"], records["clean"] = [0, 1, 0, 0], [0, 1, 1, 0], clean
+    records["margin"], records["learning_rate"] = [3, 2, -2, -1], 0.1
+    write_epoch(folder, 0, records)
+    return WeightLog(folder)
+
+
+def test_accuracies_are_not_mixed(tmp_path):
+    accuracies = [0.1, 0.95, *np.linspace(0.5, 0.9, 9), 0.6]
+    measured = measure(history(accuracies), log(tmp_path, [0, 1, 1, 1]))
+    assert measured["last"] == 0.6
+    assert measured["best"] == 0.95
+    assert measured["mean_of_last_ten"] == pytest.approx(np.mean(accuracies[2:]))
+    assert (measured["epochs"], measured["seconds"]) == (12, 24.0)
+
+
+def test_wrong_labels_are_counted_in_the_last_logged_epoch(tmp_path):
+    measured = measure(history([0.5]), log(tmp_path, [0, 1, 1, 1]))
+    assert (measured["memorised"], measured["corrected"]) == (0.5, 0.5)
+    assert (measured["precision"], measured["auroc"]) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("clean", [[-1, -1, -1, -1], [0, 1, 0, 0]], ids=["unknown", "nothing wrong"])
+def test_without_wrong_labels_there_is_nothing_to_count(tmp_path, clean):
+    measured = measure(history([0.5]), log(tmp_path, clean))
+    assert {measured[name] for name in ("memorised", "corrected", "precision", "auroc")} == {None}
