@@ -102,7 +102,7 @@ class NegativeNormalized(WrapperOfProbability):
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
         if not isinstance(p_min, float):
             p_min = ops.where(p_min * evidence.num_classes < 1.0, p_min, math.nan)
-        smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log(p_min), evidence.log_probs.dtype))
+        smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log(p_min), evidence.logits.dtype))
         highest = self.loss.value(smallest)
 
         def negative(p):

@@ -17,7 +17,7 @@ from functools import cached_property
 from keras import ops
 
 from keras_robust.labels import Ids, Targets
-from keras_robust.losses import fused
+from keras_robust.losses.rows import log_sum_exp, read
 
 SMALLEST = 2.0**-126  # the smallest normal float32
 
@@ -89,7 +89,7 @@ class Evidence:
     @cached_property
     def rows(self):
         """Sums and maxima over classes."""
-        return fused.rows(self.logits, self.labels.ids if self.has_ids else None, self.expected)
+        return read(self.logits, self.labels.ids if self.has_ids else None, self.expected)
 
     @cached_property
     def log_probs(self):
@@ -132,7 +132,7 @@ class Evidence:
     @cached_property
     def margin(self):
         """Logit margin of the label, leave-one-out; for ids only."""
-        return self.pick(self.logits) - fused.log_sum_exp_of_others(self.logits, self.labels.ids)
+        return self.rows.margin
 
     @cached_property
     def margins(self):
@@ -140,7 +140,7 @@ class Evidence:
         top = ops.argmax(self.logits, axis=-1)[..., None]
         is_top = ops.equal(ops.arange(self.num_classes, dtype=top.dtype), top)
         # Only the top class can have p > 1/2, where log(1 - p) needs the leave-one-out sum.
-        top_margin = ops.take_along_axis(self.logits, top, axis=-1) - fused.log_sum_exp(
+        top_margin = ops.take_along_axis(self.logits, top, axis=-1) - log_sum_exp(
             ops.where(is_top, -math.inf, self.logits), keepdims=True
         )
         p = ops.where(is_top, 0.0, ops.exp(self.log_probs))
@@ -153,7 +153,7 @@ class Evidence:
 
     def pick(self, values):
         """Entry of `values` (..., K) at the label; for ids only."""
-        return fused.pick(values, self.labels.ids)
+        return self.rows.pick(values)
 
     @cached_property
     def label(self) -> Probability:
@@ -260,7 +260,7 @@ class _Tempered(_Changed):
 
         def step(_, u):
             log_p = log_probs(frozen, u)
-            log_total = fused.log_sum_exp(log_p)
+            log_total = log_sum_exp(log_p)
             ratio = ops.exp(log_total) / slope(log_p, u)
             return u + log_total + _over(ops.log1p, a, (ratio - 1.0) * -_over(ops.expm1, a, -log_total))
 
