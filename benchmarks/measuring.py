@@ -96,19 +96,14 @@ def interleaved(functions, seconds, clock=time.perf_counter, least=5):
     return {name: statistics.median(values) for name, values in times.items()}
 
 
-def circumstances():
-    """Versions and device, for the JSON line of a benchmark."""
-    import importlib.metadata
-
+def circumstances(*further):
+    """Versions, of `further` packages too, and device, for the JSON line of a benchmark."""
     import keras
 
     import keras_robust
 
     backend = keras.backend.backend()
-    packages = {"keras": "keras", "numpy": "numpy", backend: backend}
-    if backend == "tensorflow" and accelerator() is None:
-        packages[backend] = _first_installed("tensorflow", "tensorflow-cpu")
-    versions = {name: importlib.metadata.version(package) for name, package in packages.items()}
+    versions = {name: _version(name) for name in ("keras", "numpy", backend, *further)}
     return {
         "backend": backend,
         "versions": versions | {"keras_robust": keras_robust.__version__, "python": platform.python_version()},
@@ -117,16 +112,13 @@ def circumstances():
     }
 
 
-def _first_installed(*packages):
+def _version(name):
     import importlib.metadata
 
-    for package in packages:
-        try:
-            importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-        return package
-    return packages[0]
+    try:
+        return importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return importlib.metadata.version(f"{name}-cpu")  # as TensorFlow's small wheel is called
 
 
 def _processor():

@@ -209,6 +209,9 @@ class _Changed(Evidence):
     def num_classes(self):
         return self.plain.num_classes
 
+    def pick(self, values):
+        return self.plain.pick(values)
+
 
 class _Biased(_Changed):
     """Works on the margin where only the label is asked for; then no (batch, classes) tensor is made."""
