@@ -24,7 +24,7 @@ test: lint
 	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
 
 bench: .venv/ready
-	for script in benchmarks/*.py; do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
+	for script in $(filter-out benchmarks/measuring.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
 
 lint: .venv/ready
 	.venv/bin/ruff check .

@@ -8,10 +8,13 @@ an epoch (clearing the record, writing the file), which is spread over the 391 s
 
 import argparse
 import json
-import platform
 import statistics
 import tempfile
 import time
+
+import measuring
+
+measuring.keep_to_cores(2)
 
 import keras
 import numpy as np
@@ -66,6 +69,7 @@ def main():
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--samples", type=int, default=50_000, help="samples on record")
     options = parser.parse_args()
+    circumstances = measuring.circumstances()
     rng = np.random.default_rng(0)
     x = rng.random((options.batch * options.steps, 32, 32, 3), dtype="float32")
     y = rng.integers(0, 10, len(x)).astype("int32")
@@ -94,9 +98,7 @@ def main():
         "steps": options.steps,
         "rounds": options.rounds,
         "samples": options.samples,
-        "versions": {"keras": keras.__version__, "keras_robust": kr.__version__, "python": platform.python_version()},
-        "backend": keras.backend.backend(),
-        "machine": platform.machine(),
+        **circumstances,
     }
     print(f"{'':22} {'ms a step':>10} {'ratio':>7} {'ratio with epoch costs':>23}")
     for name in names:

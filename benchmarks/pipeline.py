@@ -9,17 +9,14 @@ folder with CIFAR-10, images of random pixels take its place. Takes about a minu
 import argparse
 import itertools
 import json
-import os
 import pathlib
-import platform
 import tempfile
 import time
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-if hasattr(os, "sched_setaffinity"):
-    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:2])
+import measuring
 
-import keras
+measuring.keep_to_cores(2)
+
 import numpy as np
 import tensorflow as tf
 
@@ -76,7 +73,7 @@ def main():
     parser.add_argument("--data-dir", help="folder that holds CIFAR-10 and CIFAR-100 (default: random pixels)")
     parser.add_argument("--epochs", type=int, default=3)
     options = parser.parse_args()
-    results = {}
+    circumstances, results = measuring.circumstances("tensorflow"), {}
     with tempfile.TemporaryDirectory() as temporary:
         folder = pathlib.Path(temporary)
         data_dir = options.data_dir or random_images(folder)
@@ -95,10 +92,7 @@ def main():
                 "benchmark": "pipeline",
                 "results": results,
                 "real_images": options.data_dir is not None,
-                "backend": keras.backend.backend(),
-                "versions": {"keras_robust": kr.__version__, "keras": keras.__version__, "tensorflow": tf.__version__},
-                "device": f"{platform.machine()}, {len(getattr(os, 'sched_getaffinity', lambda _: '??')(0))} cores",
-                "load_before": round(os.getloadavg()[2], 2),
+                **circumstances,
             }
         )
     )

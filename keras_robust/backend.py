@@ -40,18 +40,6 @@ def is_rehearsal() -> bool:
     return in_symbolic_scope()
 
 
-def label_log_probability(logits, ids):
-    """PyTorch's fused cross entropy, negated, or `None` where there is no faster way than `keras.ops`."""
-    if keras.backend.backend() != "torch" or isinstance(logits, keras.KerasTensor):
-        return None
-    import torch
-
-    flat = torch.nn.functional.cross_entropy(
-        logits.reshape(-1, logits.shape[-1]), ids.reshape(-1).long(), reduction="none"
-    )
-    return -flat.reshape(ids.shape)
-
-
 def gradient(function, x):
     """Gradient of `sum(function(x))` in `x`; works inside and outside a compiled step."""
     match keras.backend.backend():

@@ -15,6 +15,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
     ["checks", "registration", "backend", "labels", "schedules", "files", "weight_log", "optimizers"],
+    ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],

@@ -15,6 +15,7 @@ from keras_robust.checks import Interval, refuse
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.evidence import Probability
+from keras_robust.losses.formulas import log
 from keras_robust.registration import registered
 
 PROBABILITY = Interval(0.0, 1.0, open_low=True, open_high=True)
@@ -101,14 +102,13 @@ class NegativeNormalized(WrapperOfProbability):
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
         if not isinstance(p_min, float):
             p_min = ops.where(p_min * evidence.num_classes < 1.0, p_min, math.nan)
-        log_p_min = math.log(p_min) if isinstance(p_min, float) else ops.log(p_min)
-        smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log_p_min, evidence.log_probs.dtype))
+        smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log(p_min), evidence.logits.dtype))
         highest = self.loss.value(smallest)
 
         def negative(p):
             return ops.subtract(highest, self.loss.value(p.floored(p_min)))
 
-        return evidence.label_mass - evidence.at_label(negative) / evidence.over_classes(negative)
+        return evidence.label_mass - evidence.at_label(negative) / self.loss.negative_total(evidence, p_min, highest)
 
 
 @registered

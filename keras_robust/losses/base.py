@@ -71,6 +71,9 @@ class RobustLoss(DeclaredLoss):
             loss of such a sample is NaN).
     """
 
+    #: What the last step asked the rows of logits for: where steps run eagerly, the next one reads it in one go.
+    _asked = frozenset()
+
     # What a loss defines
 
     def per_sample(self, evidence: Evidence) -> Any:
@@ -100,6 +103,10 @@ class RobustLoss(DeclaredLoss):
     def total(self, evidence: Evidence) -> Any:
         """Sum of the loss over all K labels that a sample could have, for losses with `of_probability`."""
         return evidence.over_classes(self.value)
+
+    def negative_total(self, evidence: Evidence, p_min, highest) -> Any:
+        """Sum of highest - loss over all K labels, p floored at `p_min`, for losses with `of_probability`."""
+        return evidence.over_classes(lambda p: ops.subtract(highest, self.value(p.floored(p_min))))
 
     def label_weight(self, evidence: Evidence) -> Any:
         """- d loss / d margin at the label, with its sign, for losses with `of_margin`."""
@@ -199,12 +206,13 @@ class RobustLoss(DeclaredLoss):
             # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
             y_pred = ops.where(valid[..., None], y_pred, ops.ones_like(y_pred))
         logits = ops.cast(y_pred, dtype) if self.from_logits else log_of_probabilities(y_pred, dtype)
-        return Evidence(logits, labels, valid), labels.ignored, valid
+        return Evidence(logits, labels, valid, self._asked), labels.ignored, valid
 
     def _losses(self, y_true, y_pred, mask=None, sample_weight=None):
         """Loss of each sample, and which of them enter the mean (None: all)."""
         evidence, ignored, valid = self._evidence(y_true, y_pred, mask, sample_weight)
         losses = self.per_sample(evidence)
+        self._asked = evidence.rows.asked
         if isinstance(evidence.labels, Ids):
             losses = ops.where(evidence.labels.wrong, float("nan"), losses)
         if valid is not None:

@@ -28,6 +28,9 @@ class CE(ElementaryLoss):
     def total(self, evidence):
         return -evidence.sum_log_probs
 
+    def negative_total(self, evidence, p_min, highest):
+        return evidence.sum_above(formulas.log(p_min))
+
 
 @registered
 class FL(ElementaryLoss):

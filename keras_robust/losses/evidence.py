@@ -16,8 +16,8 @@ from functools import cached_property
 
 from keras import ops
 
-from keras_robust import backend
 from keras_robust.labels import Ids, Targets
+from keras_robust.losses.rows import log_sum_exp, read
 
 SMALLEST = 2.0**-126  # the smallest normal float32
 
@@ -66,13 +66,15 @@ def _value(x):
 class Evidence:
     """Evidence of logits (..., K), computed in their dtype, for labels read by `labels.read_labels`.
 
-    `valid`, a boolean (...) or None, marks the samples that count where samples meet (batch means, peers).
+    `valid`, a boolean (...) or None, marks the samples that count where samples meet (batch means, peers). `expected`
+    is what an earlier step asked its `rows` for; it changes nothing but the speed.
     """
 
-    def __init__(self, logits, labels: Ids | Targets, valid=None):
+    def __init__(self, logits, labels: Ids | Targets, valid=None, expected=frozenset()):
         self.logits = logits
         self.labels = labels
         self.valid = valid
+        self.expected = expected
 
     @property
     def num_classes(self) -> int:
@@ -85,20 +87,25 @@ class Evidence:
         return self.logits - ops.stop_gradient(ops.max(self.logits, axis=-1, keepdims=True))
 
     @cached_property
-    def log_normalizer(self):
-        return ops.log(ops.sum(ops.exp(self.shifted), axis=-1))
+    def rows(self):
+        """Sums and maxima over classes."""
+        return read(self.logits, self.labels.ids if self.has_ids else None, self.expected)
 
     @cached_property
     def log_probs(self):
-        return self.shifted - self.log_normalizer[..., None]
+        return self.rows.log_probs
 
     @cached_property
     def sum_log_probs(self):
-        return ops.sum(self.shifted, axis=-1) - self.num_classes * self.log_normalizer
+        return self.rows.total
 
     @cached_property
     def max_log_prob(self):
-        return ops.max(self.shifted, axis=-1) - self.log_normalizer
+        return self.rows.largest
+
+    def sum_above(self, low):
+        """Sum over k of max(log p_k - low, 0)."""
+        return self.rows.above(low)
 
     @cached_property
     def entropy(self):
@@ -120,13 +127,12 @@ class Evidence:
     @cached_property
     def log_p(self):
         """Log-probability of the label; for ids only."""
-        fused = backend.label_log_probability(self.logits, self.labels.ids)
-        return self.pick(self.shifted) - self.log_normalizer if fused is None else fused
+        return self.rows.at_ids
 
     @cached_property
     def margin(self):
         """Logit margin of the label, leave-one-out; for ids only."""
-        return self.pick(self.logits) - _logsumexp(ops.where(self.at_ids, -math.inf, self.logits))
+        return self.rows.margin
 
     @cached_property
     def margins(self):
@@ -134,7 +140,7 @@ class Evidence:
         top = ops.argmax(self.logits, axis=-1)[..., None]
         is_top = ops.equal(ops.arange(self.num_classes, dtype=top.dtype), top)
         # Only the top class can have p > 1/2, where log(1 - p) needs the leave-one-out sum.
-        top_margin = ops.take_along_axis(self.logits, top, axis=-1) - _logsumexp(
+        top_margin = ops.take_along_axis(self.logits, top, axis=-1) - log_sum_exp(
             ops.where(is_top, -math.inf, self.logits), keepdims=True
         )
         p = ops.where(is_top, 0.0, ops.exp(self.log_probs))
@@ -147,7 +153,7 @@ class Evidence:
 
     def pick(self, values):
         """Entry of `values` (..., K) at the label; for ids only."""
-        return ops.squeeze(ops.take_along_axis(values, self.labels.ids[..., None], axis=-1), axis=-1)
+        return self.rows.pick(values)
 
     @cached_property
     def label(self) -> Probability:
@@ -197,11 +203,14 @@ class _Changed(Evidence):
     """Evidence that is derived from another's."""
 
     def __init__(self, plain: Evidence):
-        self.plain, self.labels, self.valid = plain, plain.labels, plain.valid
+        self.plain, self.labels, self.valid, self.expected = plain, plain.labels, plain.valid, frozenset()
 
     @property
     def num_classes(self):
         return self.plain.num_classes
+
+    def pick(self, values):
+        return self.plain.pick(values)
 
 
 class _Biased(_Changed):
@@ -254,7 +263,7 @@ class _Tempered(_Changed):
 
         def step(_, u):
             log_p = log_probs(frozen, u)
-            log_total = _logsumexp(log_p)
+            log_total = log_sum_exp(log_p)
             ratio = ops.exp(log_total) / slope(log_p, u)
             return u + log_total + _over(ops.log1p, a, (ratio - 1.0) * -_over(ops.expm1, a, -log_total))
 
@@ -262,12 +271,6 @@ class _Tempered(_Changed):
         log_p = log_probs(s, u)
         excess = ops.sum(ops.exp(log_p), axis=-1) - 1.0
         return log_probs(s, u + excess / ops.stop_gradient(slope(log_p, u)))
-
-
-def _logsumexp(x, keepdims=False):
-    top = ops.stop_gradient(ops.max(x, axis=-1, keepdims=True))
-    total = top + ops.log(ops.sum(ops.exp(x - top), axis=-1, keepdims=True))
-    return total if keepdims else ops.squeeze(total, axis=-1)
 
 
 def _over(function, a, x):

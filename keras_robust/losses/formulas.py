@@ -126,8 +126,8 @@ def agce_slope(log_p, a, q):
 
 def _log_plus(log_p, a):
     """log(a + p), which does not underflow with p."""
-    top = ops.stop_gradient(floor(log_p, _log(a)))
-    return top + ops.log(ops.exp(log_p - top) + ops.exp(_log(a) - top))
+    top = ops.stop_gradient(floor(log_p, log(a)))
+    return top + ops.log(ops.exp(log_p - top) + ops.exp(log(a) - top))
 
 
 def ael(log_p, a):
@@ -158,11 +158,11 @@ def _js(log_p, pi, rest):
     """With m = pi + (1 - pi) p, the mixture at the label, and s = log(m / p)."""
     p, u, s = ops.exp(log_p), one_minus_exp(log_p), _js_log_ratio(log_p, pi, rest)
     log_m = where(pi >= 0.5, lambda: ops.log1p(-rest * u), lambda: log_p + s)
-    return (pi * log_m + rest * (p * s + u * _log(rest))) / (rest * _log(rest))
+    return (pi * log_m + rest * (p * s + u * log(rest))) / (rest * log(rest))
 
 
 def _js_slope(log_p, pi, rest):
-    return ops.exp(log_p) * (1.0 - _js_log_ratio(log_p, pi, rest) / _log(rest))
+    return ops.exp(log_p) * (1.0 - _js_log_ratio(log_p, pi, rest) / log(rest))
 
 
 def _js_log_ratio(log_p, pi, rest):
@@ -182,7 +182,7 @@ def _inside(pi):
 
 
 def phuber(log_p, tau):
-    border = -_log(tau)
+    border = -log(tau)
     line = 1.0 - border - tau * ops.exp(ceiling(log_p, border))
     return ops.where(log_p > border, -log_p, line)
 
@@ -191,7 +191,7 @@ def phuber_slope(log_p, tau):
     return ceiling(tau * ops.exp(log_p), 1.0)
 
 
-def _log(x):
+def log(x):
     return math.log(x) if isinstance(x, float) else ops.log(x)
 
 

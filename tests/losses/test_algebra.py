@@ -35,15 +35,15 @@ def test_weights_multiply_and_sums_flatten():
 
 def test_the_evidence_is_read_once_for_a_sum(monkeypatch):
     reads = []
-    plain = kr.losses.evidence.Evidence.log_normalizer.func
+    plain = kr.losses.evidence.Evidence.rows.func
 
     def counted(self):
         reads.append(self)
         return plain(self)
 
-    prop = type(kr.losses.evidence.Evidence.log_normalizer)(counted)
-    prop.__set_name__(kr.losses.evidence.Evidence, "log_normalizer")
-    monkeypatch.setattr(kr.losses.evidence.Evidence, "log_normalizer", prop)
+    prop = type(kr.losses.evidence.Evidence.rows)(counted)
+    prop.__set_name__(kr.losses.evidence.Evidence, "rows")
+    monkeypatch.setattr(kr.losses.evidence.Evidence, "rows", prop)
     (kr.NCE(from_logits=True) + kr.NNCE() + kr.DAL(0.6, 1.0) + kr.GLS(0.1)).call(Y, Z)
     assert len(reads) == 1
 
