@@ -3,6 +3,7 @@
 A loss itself only says `per_sample(evidence)`.
 """
 
+import inspect
 import numbers
 from collections import Counter
 from typing import Any, NamedTuple
@@ -14,7 +15,18 @@ from keras.src.backend.common.masking import get_keras_mask
 from keras_robust import backend
 from keras_robust.checks import Interval, refuse
 from keras_robust.labels import Ids, read_labels
-from keras_robust.losses.declaration import DEFAULTS, DeclaredLoss, Moving, Part, as_number, current, snake_case
+from keras_robust.losses.declaration import (
+    DEFAULTS,
+    SHARED,
+    DeclaredLoss,
+    Moving,
+    Part,
+    as_number,
+    check_saved,
+    current,
+    restored,
+    snake_case,
+)
 from keras_robust.losses.evidence import Evidence, Probability
 from keras_robust.losses.inputs import (
     align_weights,
@@ -356,8 +368,10 @@ class WeightedSum(RobustLoss):
 
     @classmethod
     def from_config(cls, config):
+        required = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("losses", "weights")]
+        check_saved(cls, config, inspect.Signature([*required, *SHARED.values()]))
         config = dict(config)
-        losses = [keras.saving.deserialize_keras_object(loss) for loss in config.pop("losses")]
+        losses = [restored(loss) for loss in config.pop("losses")]
         weights = config.pop("weights")
         return cls(losses, weights, **{key: value for key, value in config.items() if value != DEFAULTS[key]})
 
