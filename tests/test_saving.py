@@ -35,14 +35,13 @@ for case in cases:
         "outputs": [m.predict(data["x"], verbose=0).tolist() for m in (model, weights)],
         "ours": [name for name in (type(model).__module__, *(type(layer).__module__ for layer in model.layers))
                  if not name.startswith("keras.")],
-        "weights": [[weight.name, weight.shape] for weight in model.weights],
+        "weights": [[weight.name, list(weight.shape)] for weight in model.weights],
     }
 del sys.modules["keras_robust"]
 import keras_robust
 for case in cases:
     model = keras.models.load_model(folder / f"{case}.keras")
     found[case]["loss"] = type(model.loss).__name__
-    found[case]["evaluated"] = model.evaluate(data["x"], data["y"], batch_size=8, verbose=0, return_dict=True)["loss"]
     history = model.fit(data["x"], data["y"], batch_size=8, shuffle=False, verbose=0).history
     found[case]["going on"] = history["loss"][0]
 print(json.dumps(found))
@@ -77,13 +76,7 @@ def recorded(folder):
     return model
 
 
-def cloned(folder):
-    model = keras.models.clone_model(scheduled(folder))
-    model.fit(X, Y, **FIT)
-    return model
-
-
-CASES = {make.__name__: make for make in (scheduled, penalised, recorded, cloned)}
+CASES = {make.__name__: make for make in (scheduled, penalised, recorded)}
 
 
 def test_it_loads_on_another_backend_with_this_package_and_without(tmp_path):
@@ -107,10 +100,8 @@ def test_it_loads_on_another_backend_with_this_package_and_without(tmp_path):
         assert case["ours"] == [], name
         assert case["weights"] == [[weight.name, list(weight.shape)] for weight in inside.weights]
         assert case["loss"] == type(model.loss).__name__
-        if name == "penalised":  # a penalty is no part of the saved model
-            model = keras.models.load_model(tmp_path / "penalised.keras")
-        evaluated = model.evaluate(X, Y, batch_size=8, verbose=0, return_dict=True)["loss"]
-        assert case["evaluated"] == pytest.approx(evaluated, rel=1e-4), name
+        if name != "scheduled":  # neither a penalty nor a wrapper is part of the saved model
+            model = keras.models.load_model(tmp_path / f"{name}.keras")
         # Momentum comes along, and the hyper-parameters where the schedule left them.
         assert case["going on"] == pytest.approx(model.fit(X, Y, **FIT).history["loss"][0], rel=1e-4), name
 
@@ -164,8 +155,8 @@ OF_ANOTHER_VERSION = {
         r"configuration of WeightedSum has the unknown eta, zeta. Its arguments are \(\*, losses, weights",
     ),
     "a missing argument": (
-        lambda loss: _rename(loss["config"]["losses"][0], "GCEStar"),
-        r"configuration of GCEStar lacks q. Its arguments are \(q, epsilon=None",
+        lambda loss: _rename(loss["config"]["losses"][1], "AUL"),
+        r"configuration of AUL lacks a. Its arguments are \(a, q, \*, from_logits=False",
     ),
     "a missing argument of a sum": (
         lambda loss: loss["config"].pop("weights"),

@@ -146,8 +146,9 @@ def _ends_in_logits(model):
     if None not in (by_loss, by_layer) and by_loss != by_layer:
         kinds = {True: "logits", False: "probabilities"}
         raise ValueError(
-            f"The model ends in {kinds[by_layer]}, and its loss, {type(loss[0]).__name__}(from_logits={by_loss}), reads "
-            f"{kinds[by_loss]}: one of them is wrong. Train it anew, or say what is served by from_logits={by_layer}."
+            f"The model ends in {kinds[by_layer]}, and its loss, {type(loss[0]).__name__}(from_logits={by_loss}), "
+            f"reads {kinds[by_loss]}: one of them is wrong. Train it anew, or say what the model ends in by "
+            f"from_logits={by_layer}."
         )
     known = by_layer if by_loss is None else by_loss
     if known is None:

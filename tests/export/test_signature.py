@@ -49,7 +49,9 @@ def test_logits_or_probabilities(end):
 
 def test_what_cannot_be_told_is_asked():
     for unclear in (ending_in(layers.Dense(3), layers.Rescaling(2.0)), ending_in(layers.Dense(3, "sigmoid"))):
-        with pytest.raises(ValueError, match="Neither the loss of the model nor its last layer tells.*from_logits=True"):
+        with pytest.raises(
+            ValueError, match="Neither the loss of the model nor its last layer tells.*from_logits=True"
+        ):
             read_signature(unclear)
         assert read_signature(unclear, from_logits=False).from_logits is False
     for last, loss in (("softmax", kr.CE(from_logits=True)), (None, kr.CE())):
@@ -101,7 +103,9 @@ def test_models_that_cannot_be_served():
     two = keras.Model(inputs, {"a": layers.Dense(2)(inputs), "b": layers.Dense(2)(inputs)})
     one_class = ending_in(layers.Dense(1))
     for model in (two, one_class, "model", layers.Dense(2)):
-        with pytest.raises(ValueError, match="`model` of serving must be a built Keras model with known inputs and one"):
+        with pytest.raises(
+            ValueError, match="`model` of serving must be a built Keras model with known inputs and one"
+        ):
             read_signature(model)
     own = OfItsOwn()
     own(np.ones((1, 4)))
@@ -126,7 +130,9 @@ def test_warm_up():
         with pytest.raises(ValueError, match="`warmup` of serving must be a dict .*of the inputs a_b, pixels"):
             read_warmup(model, signature, wrong)
     for wrong in (p[:, :, :2], p[0], p[:0], p.astype(float)):
-        with pytest.raises(ValueError, match=r"a batch for the input 'pixels', of shape \(None, None, 3\) and .* uint8"):
+        with pytest.raises(
+            ValueError, match=r"a batch for the input 'pixels', of shape \(None, None, 3\) and .* uint8"
+        ):
             read_warmup(model, signature, [a, wrong])
 
 
