@@ -53,9 +53,12 @@ def network(activation=None):
     return keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(K, activation=activation)])
 
 
+# CoupledSGD, because Keras 3.15 saves its own optimisers on PyTorch under a name that only PyTorch can train with.
+
+
 def scheduled(folder):
     model = network()
-    model.compile(keras.optimizers.SGD(0.05, momentum=0.9), kr.LogitBias(kr.DAL(), 1.0, from_logits=True))
+    model.compile(kr.optimizers.CoupledSGD(0.05, momentum=0.9), kr.LogitBias(kr.DAL(), 1.0, from_logits=True))
     callbacks = [DALSchedule(), LogitBiasCycle((2.0, 0.5), hold=1)]
     model.fit(X, Y, epochs=2, callbacks=callbacks, **FIT)
     return model
@@ -70,7 +73,8 @@ def penalised(folder):
 
 def recorded(folder):
     model = kr.ProvenanceModel(network())
-    model.compile(keras.optimizers.SGD(0.05, 0.9), kr.ANLCE(from_logits=True), weighted_metrics=["accuracy"])
+    optimizer = kr.optimizers.CoupledSGD(0.05, momentum=0.9)
+    model.compile(optimizer, kr.ANLCE(from_logits=True), weighted_metrics=["accuracy"])
     logger = SampleWeightLogger(folder / "log", num_samples=N)
     model.fit(X, {"label": Y, "index": np.arange(N), "clean": Y}, callbacks=[logger], **FIT)
     return model
