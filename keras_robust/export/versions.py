@@ -45,9 +45,9 @@ def write_version(directory, version: int | None, write: Callable[[pathlib.Path]
 
     Example:
 
-    >>> write_version(tmp_path / "models", None, lambda folder: (folder / "model").write_text("weights")).name
+    >>> write_version(tmp_path / "pets", None, lambda folder: (folder / "model").write_text("weights")).name
     '1'
-    >>> write_version(tmp_path / "models", 1, lambda folder: None)
+    >>> write_version(tmp_path / "pets", 1, lambda folder: None)
     Traceback (most recent call last):
     FileExistsError: ... holds version 1 already. A version that may be served is not replaced: take another number...
     """
