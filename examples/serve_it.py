@@ -42,7 +42,7 @@ print(f"curl -d '{question[:60]}...' http://localhost:8501/v1/models/digits:pred
 import tensorflow as tf  # noqa: E402
 
 served = tf.saved_model.load(str(version)).signatures["serving_default"]
-answer = served(inputs=tf.constant(digits.x_test[:5]))
+answer = served(images=tf.constant(digits.x_test[:5]))
 for truth, names, scores in zip(digits.y_test, answer["classes"].numpy(), answer["scores"].numpy(), strict=False):
     guesses = ", ".join(f"{name.decode()} {score:.1%}" for name, score in zip(names, scores, strict=True))
     print(f"{NAMES[truth]}: {guesses}")
