@@ -35,10 +35,11 @@ lint: .venv/ready
 	.venv-demo/bin/python $(PIP) --editable '.[demo]'
 	touch $@
 
-.venv/ready: pyproject.toml tests/requirements.txt
+.venv/ready: pyproject.toml tests/requirements.txt tests/requirements-alone.txt
 	$(PYTHON) -m venv .venv
 	.venv/bin/python $(PIP) --requirement tests/requirements.txt
 	.venv/bin/python $(PIP) --editable '.[dev]' --constraint tests/requirements.txt
+	.venv/bin/python $(PIP) --no-deps --requirement tests/requirements-alone.txt
 	touch $@
 
 clean:

@@ -105,10 +105,19 @@ class Checkpoint(keras.callbacks.Callback):
         return int(re.search("[0-9]+", self.file.name).group()) if self.file else 0
 
     def restore(self, model) -> None:
-        """Gives the model, compiled and built, the state that was kept, if there is any."""
+        """Gives the model, compiled and built, the state that was kept, if there is any.
+
+        Raises:
+            ValueError: naming the file, if it is damaged or of another model.
+        """
         if self.file:
             model.optimizer.build(model.trainable_variables)
-            model.load_weights(self.file)
+            try:
+                model.load_weights(self.file)
+            except (OSError, ValueError, KeyError, RuntimeError) as error:
+                raise ValueError(
+                    f"{self.file} is damaged, or of another model: {error} Remove its folder to start that run anew."
+                ) from error
 
     def clear(self) -> None:
         """Removes what was kept."""

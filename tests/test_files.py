@@ -28,3 +28,15 @@ def test_a_failure_leaves_the_old_file(tmp_path):
         fail()
     assert path.read_text() == "old"
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
+
+
+@pytest.mark.parametrize(("error", "told"), [(OSError(28, "No space left on device"), 28), (OSError("1 written"), 5)])
+def test_a_write_that_fails_says_where(tmp_path, error, told):
+    def fail():
+        with whole(tmp_path / "epoch.npy"):
+            raise error
+
+    with pytest.raises(OSError, match=r"(No space left on device|1 written.*is the disk full\?).*epoch.npy") as raised:
+        fail()
+    assert raised.value.errno == told
+    assert not list(tmp_path.iterdir())

@@ -30,6 +30,7 @@ FLOORS = [
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.weights", "theory"],
     ["metrics", "carrier", "provenance", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
+    ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
     ["trainer"],
     ["diagnostics.plots.canvas", "diagnostics.plots.curves", "diagnostics.plots.grids", "diagnostics.plots.losses"],
     ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
@@ -88,7 +89,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise", "recipes"):
+for name in ("callbacks", "comparison", "data", "diagnostics", "export", "models", "noise", "recipes"):
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

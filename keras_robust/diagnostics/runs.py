@@ -164,8 +164,11 @@ def _accuracy_in_comparison(path, name):
 def _table(path, *columns):
     if not path.is_file():
         return []
-    with open(path, newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (ValueError, csv.Error) as error:
+        raise ValueError(f"{path} is damaged: {error}.") from None
     if rows and not set(columns) <= rows[0].keys():
         raise ValueError(f"{path} is damaged: it must have the columns {', '.join(columns)}.")
     return rows

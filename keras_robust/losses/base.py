@@ -3,6 +3,7 @@
 A loss itself only says `per_sample(evidence)`.
 """
 
+import inspect
 import numbers
 from collections import Counter
 from typing import Any, NamedTuple
@@ -14,7 +15,18 @@ from keras.src.backend.common.masking import get_keras_mask
 from keras_robust import backend
 from keras_robust.checks import Interval, refuse
 from keras_robust.labels import Ids, read_labels
-from keras_robust.losses.declaration import DEFAULTS, DeclaredLoss, Moving, Part, as_number, current, snake_case
+from keras_robust.losses.declaration import (
+    DEFAULTS,
+    SHARED,
+    DeclaredLoss,
+    Moving,
+    Part,
+    as_number,
+    check_saved,
+    current,
+    restored,
+    snake_case,
+)
 from keras_robust.losses.evidence import Evidence, Probability
 from keras_robust.losses.inputs import (
     align_weights,
@@ -174,17 +186,21 @@ class RobustLoss(DeclaredLoss):
     def sample_statistics(self, y_true, y_pred) -> SampleStatistics:
         """Margin, implicit weight, loss, label and prediction of each sample, each of shape `y_pred.shape[:-1]`.
 
-        No gradient flows through them. A sample of the class to ignore has weight and loss 0.
+        No gradient flows through them. A sample of the class to ignore has weight and loss 0, and no label: its label
+        is -1 and its margin NaN.
         """
-        evidence, ignored, _ = self._evidence(y_true, ops.stop_gradient(as_predictions(y_pred)))
+        y_pred = ops.stop_gradient(as_predictions(y_pred))
+        evidence, ignored, _ = self._evidence(y_true, y_pred)
         loss = self.per_sample(evidence)
         weight = ops.full_like(loss, float("nan")) if self.batch_coupled else self._implicit_weight(evidence)
-        if ignored is not None:
-            loss, weight = ops.where(ignored, 0.0, loss), ops.where(ignored, 0.0, weight)
         hard = evidence.with_ids()
         loss = ops.where(hard.labels.wrong, float("nan"), loss)
-        predicted = ops.argmax(evidence.logits, axis=-1)
-        return SampleStatistics(hard.margin, weight, loss, hard.labels.ids, ops.cast(predicted, "int32"))
+        margin, label = hard.margin, hard.labels.ids
+        if ignored is not None:
+            loss, weight = ops.where(ignored, 0.0, loss), ops.where(ignored, 0.0, weight)
+            margin, label = ops.where(ignored, float("nan"), margin), ops.where(ignored, -1, label)
+        predicted = ops.argmax(y_pred, axis=-1)
+        return SampleStatistics(margin, weight, loss, label, ops.cast(predicted, "int32"))
 
     # From y_true and y_pred to evidence
 
@@ -364,8 +380,10 @@ class WeightedSum(RobustLoss):
 
     @classmethod
     def from_config(cls, config):
+        required = [inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY) for name in ("losses", "weights")]
+        check_saved(cls, config, inspect.Signature([*required, *SHARED.values()]))
         config = dict(config)
-        losses = [keras.saving.deserialize_keras_object(loss) for loss in config.pop("losses")]
+        losses = [restored(loss) for loss in config.pop("losses")]
         weights = config.pop("weights")
         return cls(losses, weights, **{key: value for key, value in config.items() if value != DEFAULTS[key]})
 

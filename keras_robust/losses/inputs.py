@@ -8,7 +8,7 @@ from keras import ops
 from keras.src.losses.loss import scale_loss_for_distribution
 
 from keras_robust import backend
-from keras_robust.labels import Ids
+from keras_robust.labels import Ids, Targets
 from keras_robust.losses.evidence import SMALLEST, floor
 
 
@@ -87,6 +87,13 @@ def explain_nan(kind, from_logits, y_true, y_pred, labels, valid):
             f"Class ids must lie in [0, {y_pred.shape[-1]}) for y_pred of shape {tuple(y_pred.shape)}. Received ids "
             f"outside: {wrong[:10]}. If one of them marks samples to leave out, pass it as `ignore_class` to {kind}."
         )
+    if isinstance(labels, Targets):
+        unknown = counts & np.isnan(ops.convert_to_numpy(labels.targets)).any(axis=-1)
+        if unknown.any():
+            raise ValueError(
+                f"One-hot and soft labels must be numbers. Received: NaN in y_true of shape {tuple(y_true.shape)}, in "
+                f"{np.count_nonzero(unknown)} of {unknown.size} samples. Give samples to leave out the weight 0."
+            )
     values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))[counts]
     if not from_logits and np.any(values < 0):
         raise ValueError(

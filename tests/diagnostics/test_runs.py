@@ -66,3 +66,15 @@ def test_what_is_missing_or_damaged_is_named(run_folder, tmp_path):
     (run_folder / "labels.npz").write_bytes(b"no archive")
     with pytest.raises(ValueError, match="labels.npz is damaged"):
         diagnostics.open_run(run_folder)
+
+
+@pytest.mark.parametrize("name", ["settings.json", "labels.npz", "history.csv", "weights/epoch-00000.npy"])
+def test_a_damaged_file_is_named(run_folder, name):
+    file = run_folder / name
+    content = file.read_bytes()
+    # A table that ends early, or holds nothing, may be that of a young run.
+    kinds = [b"\xff\xfe\x00\x81" * 40] + [content[: len(content) // 2], b""] * (file.suffix != ".csv")
+    for damaged in kinds:
+        file.write_bytes(damaged)
+        with pytest.raises(ValueError, match=f"{file.name} is damaged"):
+            diagnostics.open_run(run_folder)

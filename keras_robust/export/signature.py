@@ -1,0 +1,175 @@
+"""What a served model takes and gives, read off a Keras model on any backend."""
+
+import pathlib
+import re
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import keras
+import numpy as np
+
+from keras_robust.checks import at_least, refuse
+from keras_robust.noise import storage
+
+NAME = "serving_default"
+
+# Names that Keras counts up by itself, which differ from one process to the next.
+AUTOMATIC = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The question that a served model answers.
+
+    Attributes:
+        names: names of the inputs, in the order of `model.inputs`.
+        from_logits: whether the model ends in logits.
+        class_names: a name for each class, or None.
+        top_k: how many classes an answer names; 0: none.
+    """
+
+    names: list[str]
+    from_logits: bool
+    class_names: list[str] | None
+    top_k: int
+
+    def save(self, path: pathlib.Path, warmup: list | None) -> None:
+        """Writes it, and the inputs of a request to warm up with, for another process."""
+        arrays = {str(i): array for i, array in enumerate(warmup or [])}
+        storage.write(path, arrays, asdict(self))
+
+    @classmethod
+    def load(cls, path: pathlib.Path) -> tuple["Signature", list | None]:
+        arrays, facts = storage.read(path)
+        warmup = [arrays[str(i)] for i in range(len(arrays))]
+        return cls(**facts), warmup or None
+
+
+def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits=None) -> Signature:
+    """The signature of a model with one output of class scores.
+
+    Raises:
+        ValueError: for a model without known inputs, or with more than one output; for class names or a top k that do
+            not fit its classes; if nothing tells logits from probabilities.
+
+    Example:
+
+    >>> model = keras.Sequential([keras.Input((3,), name="pixels"), keras.layers.Dense(2)])
+    >>> read_signature(model, class_names=["cat", "dog"])
+    Signature(names=['pixels'], from_logits=True, class_names=['cat', 'dog'], top_k=1)
+    """
+    classes = _number_of_classes(model)
+    if class_names is not None:
+        given = class_names
+        class_names = None if isinstance(given, str) else [str(name) for name in given]
+        if class_names is None or len(class_names) != classes:
+            refuse("serving", "class_names", f"a list of {classes} names, one for each class of the model", given)
+    top_k = at_least(1, integer=True, optional=True, high=classes).check("serving", "top_k", top_k)
+    if from_logits not in (None, True, False):
+        refuse("serving", "from_logits", "True, False or None", from_logits)
+    if from_logits is None:
+        from_logits = _ends_in_logits(model)
+    return Signature(_names(model), bool(from_logits), class_names, top_k or int(class_names is not None))
+
+
+def read_warmup(model: keras.Model, signature: Signature, warmup) -> list[np.ndarray] | None:
+    """The inputs of one request, in the order of the model's, in its dtypes.
+
+    Raises:
+        ValueError: if they do not fit the model.
+    """
+    if warmup is None:
+        return None
+    names = signature.names
+    given = warmup
+    if isinstance(given, dict):
+        served = dict(zip((tensor.name for tensor in model.inputs), names, strict=True))
+        given = {served.get(name, name): value for name, value in given.items()}
+        if given.keys() != set(names):
+            refuse("serving", "warmup", f"a dict of the inputs {', '.join(names)}", sorted(given))
+        given = [given[name] for name in names]
+    elif len(names) == 1:
+        given = [given]
+    if not isinstance(given, list | tuple) or len(given) != len(names):
+        refuse("serving", "warmup", f"a dict or a list of the inputs {', '.join(names)}", type(warmup).__name__)
+    arrays = []
+    for name, tensor, value in zip(names, model.inputs, given, strict=True):
+        array, dtype = np.asarray(value), tensor.dtype
+        fits = array.ndim == len(tensor.shape) and len(array) > 0
+        fits = fits and all(want in (None, size) for want, size in zip(tensor.shape[1:], array.shape[1:], strict=True))
+        if not fits or (dtype != "string" and not np.can_cast(array.dtype, dtype, "same_kind")):
+            rule = f"a batch for the input {name!r}, of shape {(None, *tensor.shape[1:])} and dtype {dtype}"
+            refuse("serving", "warmup", rule, f"shape {array.shape} and dtype {array.dtype}")
+        arrays.append(array if dtype == "string" else array.astype(dtype))
+    return arrays
+
+
+def structure_of(model: keras.Model) -> Any:
+    """The inputs as the model wants them: a tensor, or lists and dicts of them."""
+    return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
+
+
+def _number_of_classes(model):
+    rule = "a built Keras model with known inputs and one output (batch, ..., classes)"
+    if not isinstance(model, keras.Model):
+        refuse("serving", "model", rule, model)
+    try:
+        inputs, outputs = model.inputs, model.outputs
+    except AttributeError:
+        inputs = outputs = None
+    if not inputs:
+        rule += "; one that is a class of its own: keras.Model(inputs, model(inputs)) with inputs = keras.Input(...)"
+        refuse("serving", "model", rule, model)
+    if len(outputs) != 1 or len(outputs[0].shape) < 2 or (outputs[0].shape[-1] or 0) < 2:
+        refuse("serving", "model", rule, f"{model.name} with outputs {[output.shape for output in outputs]}")
+    return outputs[0].shape[-1]
+
+
+def _names(model):
+    given = [tensor.name for tensor in model.inputs]
+    numbers = [""] if len(given) == 1 else [f"_{i}" for i in range(1, len(given) + 1)]
+    names = []
+    for name, number in zip(given, numbers, strict=True):
+        # TensorFlow takes arguments that are named as Python's are.
+        name = f"inputs{number}" if AUTOMATIC.fullmatch(name) else re.sub("[^A-Za-z0-9_]", "_", name)
+        names.append(f"_{name}" if name[0].isdigit() else name)
+    if len(set(names)) < len(names):
+        refuse("serving", "model", "a model whose inputs have different names, letters, digits and _", given)
+    return names
+
+
+def _ends_in_logits(model):
+    """What the loss of the model says and what its last layer is, where both know, must agree."""
+    loss = keras.tree.flatten(getattr(model, "loss", None))
+    by_loss = getattr(loss[0], "from_logits", None) if len(loss) == 1 else None
+    by_layer = _last_layer_gives_logits(model)
+    if None not in (by_loss, by_layer) and by_loss != by_layer:
+        kinds = {True: "logits", False: "probabilities"}
+        raise ValueError(
+            f"The model ends in {kinds[by_layer]}, and its loss, {type(loss[0]).__name__}(from_logits={by_loss}), "
+            f"reads {kinds[by_loss]}: one of them is wrong. Train it anew, or say what the model ends in by "
+            f"from_logits={by_layer}."
+        )
+    known = by_layer if by_loss is None else by_loss
+    if known is None:
+        raise ValueError(
+            "Neither the loss of the model nor its last layer tells whether it ends in logits or in probabilities. "
+            "Say so: from_logits=True or from_logits=False."
+        )
+    return known
+
+
+def _last_layer_gives_logits(model):
+    """True for a linear last layer, False for a softmax, None for anything else."""
+    output = model.outputs[0]
+    operation = output._keras_history.operation
+    linear = keras.activations.linear
+    # Layers that leave scores what they are: a cast to float32 as Keras' guide to mixed precision has it, for example.
+    while isinstance(operation, keras.layers.Identity | keras.layers.Dropout | keras.layers.Reshape) or (
+        isinstance(operation, keras.layers.Activation) and operation.activation is linear
+    ):
+        operation = operation.input._keras_history.operation
+    if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
+        return _last_layer_gives_logits(operation)
+    kind = getattr(getattr(operation, "activation", None), "__name__", type(operation).__name__)
+    return {"linear": True, "log_softmax": True, "LogSoftmax": True, "softmax": False, "Softmax": False}.get(kind)

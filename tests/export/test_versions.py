@@ -1,0 +1,84 @@
+"""A version is there whole or not at all, whatever happens on the way."""
+
+import errno
+import os
+
+import pytest
+from harness import BACKEND
+
+from keras_robust.export.versions import versions_in, write_version
+
+pytestmark = pytest.mark.skipif(BACKEND != "jax", reason="folders do not depend on the backend")
+
+
+def fill(folder):
+    (folder / "variables").mkdir()
+    (folder / "variables" / "data").write_text("weights")
+    (folder / "saved_model.pb").write_text("graph")
+
+
+def test_versions_count_up_and_stay(tmp_path):
+    models = tmp_path / "deep" / "models"
+    assert versions_in(models) == []
+    assert [write_version(models, version, fill).name for version in (None, None, 7, None)] == ["1", "2", "7", "8"]
+    for taken in (7, 7.0):
+        with pytest.raises(FileExistsError, match="models holds version 7 already.*or None for the next"):
+            write_version(models, taken, fill)
+    for wrong in (0, -1, 1.5, "3", True):
+        with pytest.raises(ValueError, match="`version` of serving must be a whole number, at least 1, or None"):
+            write_version(models, wrong, fill)
+    assert sorted(os.listdir(models)) == ["1", "2", "7", "8"]
+    assert (models / "8" / "variables" / "data").read_text() == "weights"
+
+
+def test_a_watcher_sees_no_half_version(tmp_path):
+    seen = []
+
+    def watched(folder):
+        fill(folder)
+        seen.append(versions_in(tmp_path))
+        assert all(name.startswith(".") for name in os.listdir(tmp_path))
+
+    write_version(tmp_path, None, watched)
+    assert (seen, versions_in(tmp_path)) == ([[]], [1])
+
+
+def test_another_export_may_be_faster(tmp_path):
+    """It takes the number while the folder is filled: the next one is taken, or a number that was asked for refused."""
+
+    def overtaken(folder):
+        fill(folder)
+        write_version(tmp_path, None, fill)
+
+    assert write_version(tmp_path, None, overtaken).name == "2"
+    with pytest.raises(FileExistsError, match="holds version 3"):
+        write_version(tmp_path, 3, overtaken)
+    assert sorted(os.listdir(tmp_path)) == ["1", "2", "3"]
+
+
+def test_other_entries_are_no_versions(tmp_path):
+    for name in (".draft-killed", "tmp", "3x", "½", "-4", "latest"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "0012").mkdir()
+    assert versions_in(tmp_path) == [12]
+    assert write_version(tmp_path, None, fill).name == "13"
+
+
+@pytest.mark.parametrize("moment", ["write", "fsync", "rename"])
+def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, moment):
+    def full(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    def write(folder):
+        fill(folder)
+        if moment == "write":
+            full()
+
+    write_version(tmp_path, None, fill)
+    if moment != "write":
+        monkeypatch.setattr(*{"fsync": (os, "fsync"), "rename": ("pathlib.Path.rename",)}[moment], full)
+    with pytest.raises(OSError, match="No space left on device"):
+        write_version(tmp_path, None, write)
+    monkeypatch.undo()
+    assert os.listdir(tmp_path) == ["1"]
+    assert write_version(tmp_path, None, fill).name == "2"
