@@ -28,7 +28,7 @@ FLOORS = [
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.weights", "theory"],
     ["metrics", "carrier", "provenance", "losses.reading"],
-    ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
+    ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
     ["trainer"],
     ["diagnostics.plots.canvas", "diagnostics.plots.curves", "diagnostics.plots.grids", "diagnostics.plots.losses"],
     ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
