@@ -43,4 +43,6 @@ model.fit(
 print(f"on {len(keras.distribution.list_devices())} devices: the log holds {np.sum(logger.log().labels >= 0)} samples")
 print(f"{logger.log().detection().precision:.1%} of the most suspect labels are wrong")
 whole = len(digits.y_test) // BATCH * BATCH
-print(f"loss and accuracy on clean test labels: {model.evaluate(digits.x_test[:whole], digits.y_test[:whole], verbose=0)}")
+print(
+    f"loss and accuracy on clean test labels: {model.evaluate(digits.x_test[:whole], digits.y_test[:whole], verbose=0)}"
+)

@@ -39,7 +39,7 @@ FLOORS = [
     ["recipes.table", "recipes.find", "recipes.document"],
     ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
-    ["recommendation", "cli", "__main__"],
+    ["recommendation", "search", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 
@@ -87,7 +87,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise", "recipes"):
+for name in ("callbacks", "comparison", "data", "diagnostics", "models", "noise", "recipes", "search"):
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

@@ -262,6 +262,34 @@ class DeclaredLoss(keras.losses.Loss):
         rule = dataclasses.replace(rule, integer=False, optional=False)
         return rule.check(type(owner).__name__, name, value)
 
+    def constraint(self, name: str) -> Interval:
+        """What the hyper-parameter `name` may be.
+
+        Raises:
+            ValueError: for a name that is not one of `hyperparameters`.
+        """
+        owner, key = self._slot(name)
+        return owner._constraint(key)
+
+    def with_hyperparameters(self, values: dict[str, float]):
+        """A new loss like this one, with other numbers; what is not named is as it is here now.
+
+        Raises:
+            ValueError: for a name that is not one of `hyperparameters`, or a value out of its range.
+
+        Example:
+
+        >>> loss = keras_robust.LogitBias(keras_robust.GCE(q=0.7), epsilon=2.0)
+        >>> loss.with_hyperparameters({"q": 0.5}).hyperparameters
+        {'epsilon': 2.0, 'q': 0.5}
+        """
+        loss = type(self).from_config(self.get_config())
+        for name, value in values.items():
+            owner, key = loss._slot(name)
+            owner._write(key, owner._constraint(key).check(type(owner).__name__, name, value))
+        loss.refresh()
+        return loss
+
     def refresh(self):
         """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""
         for part in self.parts.values():

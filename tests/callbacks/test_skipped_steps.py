@@ -34,7 +34,9 @@ def fit(model, callback, x=X, **keywords):
 def test_a_run_that_stands_still_is_reported_once(mode):
     model = model_of(np.inf, **mode)
     before = [as_numpy(v.value) for v in model.trainable_variables]
-    with pytest.warns(UserWarning, match=r"5 of the 5 steps of epoch 4 were skipped.* loss scale has fallen to 0.03125"):
+    with pytest.warns(
+        UserWarning, match=r"5 of the 5 steps of epoch 4 were skipped.* loss scale has fallen to 0.03125"
+    ):
         history = fit(model, SkippedSteps(), epochs=5).history
     assert history["skipped_steps"] == [5] * 5
     assert history["loss_scale"] == [2.0 ** (15 - 5 * epoch) for epoch in range(1, 6)]

@@ -52,7 +52,9 @@ def train(policy, x, y):
 @pytest.mark.parametrize("policy", ["mixed_float16", "mixed_bfloat16"])
 @pytest.mark.parametrize("name", FAMILIES)
 def test_half_precision_learns_as_float32_does(name, policy, runs):
-    (losses, accuracy), (half_losses, half_accuracy) = ([part[name] for part in runs[p][:2]] for p in ("float32", policy))
+    (losses, accuracy), (half_losses, half_accuracy) = (
+        [part[name] for part in runs[p][:2]] for p in ("float32", policy)
+    )
     fall = losses[0] - losses[-1]
     assert fall > 0.05 * abs(losses[0])
     assert half_losses[0] - half_losses[-1] == pytest.approx(fall, rel=0.15)
