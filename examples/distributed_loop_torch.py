@@ -1,4 +1,4 @@
-"""A training loop of your own in PyTorch in which the callbacks take part: a schedule moves the loss, samples are logged.
+"""A training loop of your own in PyTorch in which callbacks take part: a schedule moves the loss, samples are logged.
 
 It is the loop of one process; torchrun and a model wrapped as in distributed_torch.py make it one of several.
 Takes about 10 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.
@@ -10,7 +10,6 @@ import tempfile
 os.environ["KERAS_BACKEND"] = "torch"
 
 import keras
-import numpy as np
 import torch
 
 import keras_robust

@@ -1,6 +1,6 @@
 """Training on several devices with TensorFlow: a schedule, an L1 penalty and every sample on record, as on one device.
 
-On a machine with several GPUs `tf.distribute.MirroredStrategy()` takes them all. Here two virtual devices share the CPU.
+With several GPUs `tf.distribute.MirroredStrategy()` takes them all. Here two virtual devices share the CPU.
 Takes about 40 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.
 """
 

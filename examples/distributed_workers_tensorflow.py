@@ -1,7 +1,7 @@
 """Training in several processes with TensorFlow, on one machine or many: a loop over Keras' own training step.
 
 `fit` of Keras 3 does not run under MultiWorkerMirroredStrategy; its training step does. Keras' CallbackList lets the
-same callbacks take part as in `fit`. A cluster sets TF_CONFIG; started by hand, this starts two workers on this machine.
+same callbacks take part as in `fit`. A cluster sets TF_CONFIG; started by hand, this starts two workers here.
 Takes about a minute on two CPU cores. EXAMPLE_EPOCHS shortens it.
 """
 
@@ -20,7 +20,8 @@ if "TF_CONFIG" not in os.environ:
     tasks = [{"cluster": {"worker": addresses}, "task": {"type": "worker", "index": i}} for i in range(2)]
     environments = [os.environ | {"TF_CONFIG": json.dumps(task), "KERAS_BACKEND": "tensorflow"} for task in tasks]
     workers = [subprocess.Popen([sys.executable, __file__], env=environment) for environment in environments]
-    sys.exit(any([worker.wait() for worker in workers]))
+    codes = [worker.wait() for worker in workers]
+    sys.exit(max(codes, key=abs))
 
 import tensorflow as tf
 

@@ -3,7 +3,8 @@
     model.compile(optimizer, loss=keras_robust.ANLCE(alpha=5, beta=5, from_logits=True))
 
 All losses are importable from here. `losses`, `metrics`, `optimizers`, `schedules` and `theory` need keras and numpy
-alone; `callbacks`, `comparison`, `data`, `diagnostics`, `models`, `noise`, `recipes` and `search` are loaded when first used.
+alone; `callbacks`, `comparison`, `data`, `diagnostics`, `models`, `noise`, `recipes` and `search` are loaded when
+first used.
 """
 
 import importlib

@@ -246,8 +246,8 @@ def merged_log(paths, into, overwrite: bool = False) -> WeightLog:
     for log in logs[1:]:
         if (log.epochs, log.num_samples) != (first.epochs, first.num_samples):
             raise ValueError(
-                f"{first.path} and {log.path} are not of one run: epochs {first.epochs} of {first.num_samples} samples, "
-                f"epochs {log.epochs} of {log.num_samples}."
+                f"{first.path} and {log.path} are not of one run: epochs {first.epochs} of {first.num_samples} "
+                f"samples, epochs {log.epochs} of {log.num_samples}."
             )
     if logged_epochs(into) and not overwrite:
         raise ValueError(f"{into} holds a log already. Give merged_log a new folder, or overwrite=True.")

@@ -158,7 +158,7 @@ def test_a_million_samples_and_ten_epochs_stay_within_200_mb(tmp_path):
 
 
 def test_logs_of_two_processes_become_one(tmp_path):
-    """Each saw its share; sample 1 was seen by both, later by the second, and sample 4 by nobody in the second epoch."""
+    """Each saw its share; sample 1 was seen by both, later by the second; sample 4 by nobody in the second epoch."""
     for rank, hidden in enumerate(([3, 4], [0, 2])):
         for epoch, whole in enumerate((FIRST, SECOND)):
             part = whole.copy()
