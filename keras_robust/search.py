@@ -24,9 +24,10 @@ class SearchRange:
 def search_space(loss: RobustLoss, factor: float = 4.0) -> dict[str, SearchRange]:
     """A range for each number of a loss, from the constraint that the loss declares for it and its present value v.
 
-    - a constraint with two borders, as of `JS`'s pi: from border to border;
-    - else from v / factor to v * factor on a logarithmic axis, cut off at the border that there is; evenly where v < 0;
-    - v = 0, as of `DAL`'s lam: from 0 to 1;
+    - a constraint with two borders b, as of `JS`'s pi: from border to border;
+    - one border or none, which counts as b = 0: from b + (v - b) / factor to b + (v - b) factor, on a logarithmic axis
+      where that is above 0;
+    - v = b, as of `DAL`'s lam: from b to 1 inside it;
     - a number that follows from the number of classes, None, is not searched: nor is p_min, which only keeps a
       logarithm finite.
 
@@ -78,8 +79,8 @@ def tuned_loss(hp, loss: RobustLoss, ranges: dict[str, SearchRange] | None = Non
     >>> class Lowest:
     ...     def Float(self, name, min_value, max_value, sampling):
     ...         return min_value
-    >>> keras_robust.search.tuned_loss(Lowest(), keras_robust.GCE(q=0.8, from_logits=True))
-    GCE(q=0.2, from_logits=True)
+    >>> keras_robust.search.tuned_loss(Lowest(), keras_robust.GCE(q=0.8, from_logits=True)).hyperparameters
+    {'q': 0.2}
     """
     kind = type(loss).__name__
     space = search_space(loss, factor) if ranges is None else ranges
@@ -97,9 +98,10 @@ def _range(constraint, value, factor):
     low, high, integer = constraint.low, constraint.high, constraint.integer
     if low is not None and high is not None:
         return SearchRange(low, high, integer=integer)
-    if value == 0:
-        return SearchRange(0.0, 1.0 if high is None else min(1.0, high))
-    near, far = sorted((value / factor, value * factor))
-    near = near if low is None else max(near, low)
-    far = far if high is None else min(far, high)
-    return SearchRange(near, far, log=value > 0 and not integer, integer=integer)
+    border = 0.0 if low is None and high is None else low if high is None else high
+    distance = value - border
+    ends = (border + distance / factor, border + distance * factor)
+    if distance == 0:
+        ends = (border, border + 1.0 if high is None else border - 1.0)
+    near, far = sorted(map(round, ends)) if integer else sorted(ends)
+    return SearchRange(near, far, log=near > 0 and not integer, integer=integer)

@@ -41,17 +41,21 @@ def fit(model, folder, rows=slice(None), batch=BATCH):
 
 
 def loop(model, folder, step, batches):
-    """A loop over steps in which the callbacks take part, as in `fit`; `step` gives what is logged in the end."""
+    """A loop over steps in which the callbacks take part, as in `fit`; `step` keeps the loss, or returns it."""
     called = keras.callbacks.CallbackList(callbacks(folder), add_history=True, model=model, epochs=EPOCHS)
     called.on_train_begin()
     for epoch in range(EPOCHS):
         model.reset_metrics()
         called.on_epoch_begin(epoch)
+        losses = []
         for number, batch in enumerate(batches):
             called.on_train_batch_begin(number)
-            step(batch)
+            losses.append(step(batch))
             called.on_train_batch_end(number)
-        called.on_epoch_end(epoch, {name: float(value) for name, value in model.get_metrics_result().items()})
+        logs = {name: float(value) for name, value in model.get_metrics_result().items()}
+        if losses[0] is not None:
+            logs["loss"] = float(np.mean(losses))
+        called.on_epoch_end(epoch, logs)
     called.on_train_end()
     return model.history.history
 
@@ -105,6 +109,7 @@ def torch_worker(folder):
         with torch.no_grad():
             model.optimizer.apply([weight.value.grad for weight in weights], weights)
         model.compute_metrics(x, y, y_pred)
+        return loss.item()
 
     batches = [
         (torch.tensor(X[part]), {name: torch.tensor(value) for name, value in targets(part).items()})

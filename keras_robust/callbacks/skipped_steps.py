@@ -15,15 +15,15 @@ class SkippedSteps(keras.callbacks.Callback):
 
         scale = initial scale * 2^(doublings - skipped steps)
 
-    Where gradients stay infinite or NaN for another reason, steps are skipped for ever, and Keras says nothing: the loss
-    does not fall, and the weights stand still. So an epoch that skipped steps and ends with a scale below 1 is reported:
-    down there the loss is made smaller, not larger, and there was nothing left to find.
+    Where gradients stay infinite or NaN for another reason, steps are skipped for ever, and Keras says nothing: the
+    loss does not fall, and the weights stand still. So an epoch that skipped steps and ends with a scale below 1 is
+    reported: down there the loss is made smaller, not larger, and there was nothing left to find.
 
     Each epoch's logs get "skipped_steps" and "loss_scale": they stand in History, and in the files of CSVLogger and
     TensorBoard where those come later in the list of callbacks. Under any other policy no step is skipped: 0 and 1.
 
-    In a dataset of unknown length under `steps_per_execution` above 1, skipped steps of an epoch's last execution may be
-    missing from the count.
+    In a dataset of unknown length under `steps_per_execution` above 1, skipped steps of an epoch's last execution may
+    be missing from the count.
 
     Args:
         stop: whether training stops after the epoch that is reported.
@@ -76,8 +76,8 @@ class SkippedSteps(keras.callbacks.Callback):
             self._reported = True
             warnings.warn(
                 f"{skipped} of the {self._seen} steps of epoch {epoch + 1} were skipped, because their gradients were "
-                f"not finite, and the loss scale has fallen to {scale:g}. A scale that is only being found stays at 1 or "
-                "above; this one will go on falling, and skipped steps change no weight. The cause is a NaN or an "
+                f"not finite, and the loss scale has fallen to {scale:g}. A scale that is only being found stays at 1 "
+                "or above; this one will go on falling, and skipped steps change no weight. The cause is a NaN or an "
                 "infinity in the data, or a layer that leaves the range of float16, 65,504. Look for the first in the "
                 "inputs; for the second train under 'mixed_bfloat16', or give the layer dtype='float32'.",
                 stacklevel=2,

@@ -263,13 +263,14 @@ class DeclaredLoss(keras.losses.Loss):
         return rule.check(type(owner).__name__, name, value)
 
     def constraint(self, name: str) -> Interval:
-        """What the hyper-parameter `name` may be.
+        """What the hyper-parameter `name` may be when the loss is made.
 
         Raises:
             ValueError: for a name that is not one of `hyperparameters`.
         """
         owner, key = self._slot(name)
-        return owner._constraint(key)
+        declared = parameters_of(type(owner)).get(key)
+        return owner._constraint(key) if declared is None else declared.within
 
     def with_hyperparameters(self, values: dict[str, float]):
         """A new loss like this one, with other numbers; what is not named is as it is here now.
@@ -283,12 +284,11 @@ class DeclaredLoss(keras.losses.Loss):
         >>> loss.with_hyperparameters({"q": 0.5}).hyperparameters
         {'epsilon': 2.0, 'q': 0.5}
         """
-        loss = type(self).from_config(self.get_config())
+        draft = type(self).from_config(self.get_config())
         for name, value in values.items():
-            owner, key = loss._slot(name)
-            owner._write(key, owner._constraint(key).check(type(owner).__name__, name, value))
-        loss.refresh()
-        return loss
+            owner, key = draft._slot(name)
+            owner._write(key, value)
+        return type(self).from_config(draft.get_config())
 
     def refresh(self):
         """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""
