@@ -58,9 +58,11 @@ tuner.search(
     epochs=EPOCHS,
     verbose=0,
 )
-for trial in tuner.oracle.get_best_trials(3):
+best, *others = tuner.oracle.get_best_trials(3)
+for trial in (best, *others):
     print(f"{trial.score:.1%} of the labels held out, wrong ones included, by {trial.hyperparameters.values}")
-best = tuner.get_best_models(1)[0]
-accuracy = best.evaluate(digits.x_test, digits.y_test, verbose=0, return_dict=True)["accuracy"]
-estimate = (tuner.oracle.get_best_trials(1)[0].score - 0.4 / 9) / (1 - 0.4 * 10 / 9)
-print(f"the best has {accuracy:.1%} of the clean test labels right; what was held out lets expect {estimate:.1%}")
+model = build(best.hyperparameters)
+model.fit(digits.x_train, labels.noisy, batch_size=64, epochs=EPOCHS, verbose=0)
+accuracy = model.evaluate(digits.x_test, digits.y_test, verbose=0, return_dict=True)["accuracy"]
+expected = (best.score - 0.4 / 9) / (1 - 0.4 * 10 / 9)
+print(f"trained on all labels, the best has {accuracy:.1%} of the clean test labels right; expected: {expected:.1%}")

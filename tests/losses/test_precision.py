@@ -58,7 +58,7 @@ def test_half_precision_learns_as_float32_does(name, policy, runs):
     fall = losses[0] - losses[-1]
     assert fall > 0.05 * abs(losses[0])
     assert half_losses[0] - half_losses[-1] == pytest.approx(fall, rel=0.2)
-    assert half_accuracy > accuracy - 0.05
+    assert half_accuracy > accuracy - 0.1
 
 
 def test_no_step_is_skipped_for_ever(runs):
