@@ -29,7 +29,7 @@ FLOORS = [
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.weights", "theory"],
     ["metrics", "carrier", "provenance", "losses.reading"],
-    ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks"],
+    ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
     ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
     ["trainer"],
     ["diagnostics.plots.canvas", "diagnostics.plots.curves", "diagnostics.plots.grids", "diagnostics.plots.losses"],
@@ -41,7 +41,7 @@ FLOORS = [
     ["recipes.table", "recipes.find", "recipes.document"],
     ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
-    ["recommendation", "cli", "__main__"],
+    ["recommendation", "search", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 
@@ -89,7 +89,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "export", "models", "noise", "recipes"):
+for name in ("callbacks", "comparison", "data", "diagnostics", "export", "models", "noise", "recipes", "search"):
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

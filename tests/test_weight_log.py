@@ -7,7 +7,7 @@ import sys
 import numpy as np
 import pytest
 
-from keras_robust.diagnostics import Detection, WeightLog
+from keras_robust.diagnostics import Detection, WeightLog, merged_log
 from keras_robust.weight_log import RECORD, drop_epochs, logged_epochs, write_epoch
 
 
@@ -155,3 +155,29 @@ def test_a_million_samples_and_ten_epochs_stay_within_200_mb(tmp_path):
     command = [sys.executable, "-c", MILLION, str(tmp_path)]
     out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert float(out) < 200
+
+
+def test_logs_of_two_processes_become_one(tmp_path):
+    """Each saw its share; sample 1 was seen by both, later by the second; sample 4 by nobody in the second epoch."""
+    for rank, hidden in enumerate(([3, 4], [0, 2])):
+        for epoch, whole in enumerate((FIRST, SECOND)):
+            part = whole.copy()
+            part[hidden] = np.array((np.nan, np.nan, 0.0, np.nan, -1, -1, -1, -1), RECORD)
+            if rank == 0:
+                part["step"][1], part["margin"][1] = -1, 99.0
+            write_epoch(tmp_path / str(rank), 2 * epoch, part)
+    folders = [tmp_path / "0", tmp_path / "1"]
+    for order in (folders, folders[::-1]):
+        log = merged_log(order, tmp_path / "whole", overwrite=True)
+        assert log.epochs == [0, 2]
+        for epoch, expected in zip((0, 2), (FIRST, SECOND), strict=True):
+            assert np.array_equal(log.epoch(epoch).tolist(), expected.tolist(), equal_nan=True)
+    with pytest.raises(ValueError, match="whole holds a log already. Give merged_log a new folder"):
+        merged_log(folders, tmp_path / "whole")
+    write_epoch(tmp_path / "whole", 9, FIRST)
+    assert merged_log(folders, tmp_path / "whole", overwrite=True).epochs == [0, 2]
+    drop_epochs(folders[1], 2)
+    with pytest.raises(ValueError, match=r"are not of one run: epochs \[0, 2\] of 5 samples, epochs \[0\] of 5."):
+        merged_log(folders, tmp_path / "other")
+    with pytest.raises(ValueError, match="`paths` of merged_log must be at least one folder"):
+        merged_log([], tmp_path / "other")

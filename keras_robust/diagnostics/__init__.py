@@ -13,7 +13,7 @@ from keras_robust.diagnostics.statistics import (
     memorisation_curves,
 )
 from keras_robust.diagnostics.suspects import Suspect, SuspectReport, suspect_sheet, suspect_table, write_suspects
-from keras_robust.weight_log import Detection, WeightLog
+from keras_robust.weight_log import Detection, WeightLog, merged_log
 
 __all__ = [
     "Agreement",
@@ -31,6 +31,7 @@ __all__ = [
     "log_names",
     "margin_histograms",
     "memorisation_curves",
+    "merged_log",
     "open_run",
     "pictures",
     "plots",

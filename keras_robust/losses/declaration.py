@@ -263,6 +263,34 @@ class DeclaredLoss(keras.losses.Loss):
         rule = dataclasses.replace(rule, integer=False, optional=False)
         return rule.check(type(owner).__name__, name, value)
 
+    def constraint(self, name: str) -> Interval:
+        """What the hyper-parameter `name` may be when the loss is made.
+
+        Raises:
+            ValueError: for a name that is not one of `hyperparameters`.
+        """
+        owner, key = self._slot(name)
+        declared = parameters_of(type(owner)).get(key)
+        return owner._constraint(key) if declared is None else declared.within
+
+    def with_hyperparameters(self, values: dict[str, float]):
+        """A new loss like this one, with other numbers; what is not named is as it is here now.
+
+        Raises:
+            ValueError: for a name that is not one of `hyperparameters`, or a value out of its range.
+
+        Example:
+
+        >>> loss = keras_robust.LogitBias(keras_robust.GCE(q=0.7), epsilon=2.0)
+        >>> loss.with_hyperparameters({"q": 0.5}).hyperparameters
+        {'epsilon': 2.0, 'q': 0.5}
+        """
+        draft = type(self).from_config(self.get_config())
+        for name, value in values.items():
+            owner, key = draft._slot(name)
+            owner._write(key, value)
+        return type(self).from_config(draft.get_config())
+
     def refresh(self):
         """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""
         for part in self.parts.values():

@@ -1,0 +1,89 @@
+"""Two processes train as one does: same losses, same schedule, same penalty, same weight log."""
+
+import json
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import worker
+from harness import BACKEND
+
+from keras_robust.diagnostics import WeightLog, merged_log
+
+
+def run_two(environments, folder):
+    """What two workers printed; where one fails, the other is not waited for."""
+    command = [sys.executable, worker.__file__, str(folder)]
+    started = []
+    for rank, environment in enumerate(environments):
+        with open(pathlib.Path(folder) / f"errors{rank}", "w") as errors:
+            process = subprocess.Popen(
+                command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=errors, text=True
+            )
+        started.append(process)
+    try:
+        printed = [process.communicate(timeout=600)[0] for process in started]
+    finally:
+        for process in started:
+            process.kill()
+    for rank, process in enumerate(started):
+        assert process.returncode == 0, (pathlib.Path(folder) / f"errors{rank}").read_text()[-3000:]
+    return [out.splitlines() for out in printed]
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("localhost", 0)) for _ in range(count)]
+    ports = [s.getsockname()[1] for s in sockets]
+    for s in sockets:
+        s.close()
+    return ports
+
+
+@pytest.fixture
+def single(tmp_path):
+    return worker.fit(worker.model_of(), tmp_path / "single"), WeightLog(tmp_path / "single")
+
+
+def assert_same_history(history, expected):
+    assert history.keys() == expected.keys()
+    for name, values in expected.items():
+        assert history[name] == pytest.approx(values, rel=1e-5), name
+
+
+def assert_same_log(log, expected):
+    assert log.epochs == expected.epochs == list(range(worker.EPOCHS))
+    for field in ("margin", "weight", "loss", "learning_rate"):
+        np.testing.assert_allclose(log.array(field), expected.array(field), rtol=1e-4, atol=1e-6, err_msg=field)
+    for field in ("label", "clean", "predicted", "step"):
+        np.testing.assert_array_equal(log.array(field), expected.array(field), err_msg=field)
+
+
+@pytest.mark.skipif(BACKEND != "tensorflow", reason="MultiWorkerMirroredStrategy")
+def test_two_workers_of_tensorflow_equal_one(tmp_path, single):
+    """In a loop over Keras' training step; `fit` of Keras itself does not run there."""
+    cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
+    tasks = [{"cluster": cluster, "task": {"type": "worker", "index": rank}} for rank in range(2)]
+    printed = run_two([{"TF_CONFIG": json.dumps(task)} for task in tasks], tmp_path)
+    for rank, lines in enumerate(printed):
+        assert "fit: ValueError" in lines, "Keras has learned it: say so in docs/distributed.md"
+        assert_same_history(json.loads(lines[-1]), single[0])
+        assert_same_log(WeightLog(tmp_path / str(rank)), single[1])
+
+
+@pytest.mark.skipif(BACKEND != "torch", reason="DistributedDataParallel")
+def test_two_processes_of_torch_equal_one(tmp_path, single):
+    """In `fit` and in a loop of one's own; each process knows its own losses, whose mean is the loss."""
+    common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_ports(1)[0]), "WORLD_SIZE": "2"}
+    common |= {"OMP_NUM_THREADS": "1"}
+    printed = run_two([common | {"RANK": str(rank)} for rank in range(2)], tmp_path)
+    for place, way in enumerate(("fit", "loop")):
+        both = [json.loads(lines[-1])[place] for lines in printed]
+        assert both[0]["loss"] != both[1]["loss"]
+        mean = {name: np.mean([history[name] for history in both], axis=0).tolist() for name in both[0]}
+        assert_same_history(mean, single[0])
+        log = merged_log([tmp_path / f"{way}{rank}" for rank in range(2)], tmp_path / way)
+        assert_same_log(log, single[1])
