@@ -11,16 +11,16 @@ import argparse
 import math
 import pathlib
 import re
-import sys
+import tomllib
 
 from keras_robust import cli, losses, recipes, recommend, theory
 from keras_robust.data.augment import RECIPES as AUGMENTATIONS
 from keras_robust.data.generated import SHAPES
 from keras_robust.data.loading import HUMAN
 from keras_robust.noise.grammar import KINDS, parse
-from keras_robust.recipes.moving import read_callbacks
 
-PAGES = pathlib.Path(__file__).parents[1]
+ROOT = pathlib.Path(__file__).parents[2]
+PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)([^\n]*?)( -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
 _LETTERS = {paper: text[0] for paper, text in recipes.PAPERS.items()}
 #: What the notes on a recipe's loss begin with; the others are about data and training.
@@ -33,7 +33,7 @@ def filled(page: str) -> str:
 
 
 def main() -> None:
-    for path in sorted(PAGES.rglob("*.md")):
+    for path in PAGES:
         old = path.read_text(encoding="utf-8")
         if (new := filled(old)) != old:
             path.write_text(new, encoding="utf-8")
@@ -76,6 +76,17 @@ def transferred(text, parameter, start, *classes):
     return _table(("classes", f"`{parameter}`"), [(f"{int(start):,}", f"{float(text):.4f}"), *rows], right=1)
 
 
+def robustness(classes):
+    """What uniform noise does to the minimiser of a loss."""
+    K = int(classes)
+    chosen = (losses.CE(), losses.GCE(), losses.MAE(), losses.NCE(), losses.NCEandRCE(), losses.ANLCE(alpha=5, beta=5))
+    rows = []
+    for loss in (*chosen, losses.AGCE(a=6, q=1.5), losses.NCEandAGCE(alpha=1, beta=4, a=6, q=1.5), losses.TCE(t=2)):
+        symmetric = "yes" if theory.is_symmetric(loss, K) else "no"
+        rows.append((f"`{loss!r}`", symmetric, f"{theory.asymmetric_up_to(loss, K):.3f}"))
+    return _table(("loss", "symmetric", "noise rate up to which its minimiser stays"), rows, right=1)
+
+
 def settings(classes):
     """The losses of the papers at a number of classes."""
     found, notes = {}, {}
@@ -92,11 +103,12 @@ def settings(classes):
     rows = []
     for (label, loss, l1, moving), papers in sorted(found.items(), key=lambda item: item[0][0].lower()):
         moves = f" with `{moving}`" if moving else ""
-        where = [
-            f"{letter}: {', '.join(_place(dataset, kinds, several.count(label) > 1) for dataset, kinds in sets.items())}"
-            for letter, sets in papers.items()
-        ]
-        rows.append((label, f"`{loss.replace(str(math.log(1e-4)), 'log(1e-4)')}`{moves}", f"{l1:g}" if l1 else "-", "; ".join(where)))
+        where = []
+        for letter, sets in papers.items():
+            places = (_place(dataset, kinds, several.count(label) > 1) for dataset, kinds in sets.items())
+            where.append(f"{letter}: {', '.join(places)}")
+        written = loss.replace(str(math.log(1e-4)), "log(1e-4)")
+        rows.append((label, f"`{written}`{moves}", f"{l1:g}" if l1 else "-", "; ".join(where)))
     told = [f"- {note} ({', '.join(labels)})" for note, labels in notes.items()]
     parts = [_table(("loss", "written as", "L1", "in"), rows)]
     return "\n".join(parts + (["", "Contested:", "", *told] if told else []))
@@ -111,7 +123,8 @@ def one_setting():
         by_loss.setdefault(where, set()).add(setting)
         by_kind.setdefault((*where, _kind(recipe.noise)), set()).add(setting)
     changed = [where for where, found in by_kind.items() if len(found) > 1]
-    kinds = sorted({f"{label} on {dataset} in {_LETTERS[p]}" for (p, dataset, label), s in by_loss.items() if len(s) > 1})
+    several = [where for where, found in by_loss.items() if len(found) > 1]
+    kinds = sorted(f"{label} on {dataset} in {_LETTERS[paper]}" for paper, dataset, label in several)
     return (
         f"Of {len(by_loss)} losses on a data set, {len(changed) or 'none'} has another setting at another noise rate. "
         f"{len(kinds)} have another one for another kind of noise: {', '.join(kinds)}."
@@ -129,7 +142,7 @@ def printed(*datasets):
         best = max(by_loss, key=lambda label: by_loss[label].mean)
         row = (dataset, f"`{noise}`", letter, str(by_loss.get("CE", "-")), best, str(by_loss[best]), str(len(by_loss)))
         rows.append(row)
-    return _table(("data", "noise", "paper", "CE", "best", "", "losses read"), rows)
+    return _table(("data", "noise", "paper", "CE", "best loss", "its accuracy", "losses read"), rows)
 
 
 def normalisations():
@@ -147,6 +160,21 @@ def noises():
             text = f"{name}{'.' + variant if variant else ''}:{kind.argument}"
             rows.append((f"`{text}`", kind.describe(variant)))
     return _table(("string", "wrong labels"), rows)
+
+
+def versions():
+    """What the package asks for, and what its tests run on."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    asked = {"python": project["requires-python"]} | {
+        re.match(r"[\w-]+", text)[0]: re.sub(r"^[\w-]+", "", text)
+        for text in (*project["dependencies"], *extras["tensorflow"], *extras["jax"], *extras["torch"])
+    }
+    tested = dict(line.split("==") for line in _lines(ROOT / "tests" / "requirements.txt"))
+    tested["tensorflow"] = tested["tensorflow-cpu"]
+    rows = [(name, text.removeprefix(">="), tested[name]) for name, text in asked.items() if name in tested]
+    rows = [("python", asked["python"].removeprefix(">="), "-"), *rows]
+    return _table(("", "at least", "the suite runs on"), rows)
 
 
 def commands():
@@ -184,11 +212,17 @@ def _value(action):
 def _meaning(action):
     text = (action.help or action.dest.replace("_", " ")).replace("|", "\\|")
     known = "default" in text or "(" in text or action.default in (None, False, ()) or not action.option_strings
-    default = action.default if isinstance(action.default, int | float | str) else " ".join(map(str, action.default or ()))
+    default = action.default
+    if isinstance(default, list | tuple):
+        default = " ".join(map(str, default))
     return text if known else f"{text} (default: {default})"
 
 
 # What they are made with
+
+
+def _lines(path):
+    return [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
 
 
 def _call(name, words):
@@ -204,7 +238,9 @@ _TABLES = (
     initialisation,
     mean_errors,
     transferred,
+    robustness,
     settings,
+    versions,
     one_setting,
     printed,
     normalisations,
@@ -219,7 +255,8 @@ def _table(heads, rows, right=0):
 
 
 def _without_keywords(loss):
-    return repr(loss).replace(", from_logits=True", "")
+    short = repr(loss).replace(", from_logits=True", "")
+    return re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", short)
 
 
 def _classes(dataset):
@@ -236,4 +273,4 @@ def _place(dataset, kinds, several):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
