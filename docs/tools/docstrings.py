@@ -10,7 +10,7 @@ PAGES = pathlib.Path(__file__).parents[1] / "api"
 # Not the pages' own modules, whose options follow: they have no heading to link to.
 DIRECTIVE = re.compile(r"^::: (keras_robust\.\S+)$(?!\n {4}options)", flags=re.MULTILINE)
 _CODE = re.compile(r"(`[^`]+`)")
-_DECLARED = "keras_robust.losses.declaration.parameter"
+_DECLARATION = "keras_robust.losses.declaration"
 _USUAL = griffe.ParameterKind.positional_or_keyword
 
 
@@ -97,16 +97,17 @@ def _plain(line, path):
 
 def give_constructor(cls):
     """Adds `__init__` to a class that declares parameters, its own or those of its base classes."""
-    fields = {}
+    fields, shared = {}, {}
     for base in (*reversed(cls.mro()), cls):
         for name, member in base.members.items():
             value = None if member.is_alias or not member.is_attribute else member.value
-            if isinstance(value, griffe.ExprCall) and value.canonical_path == _DECLARED:
+            if isinstance(value, griffe.ExprCall) and value.canonical_path == f"{_DECLARATION}.parameter":
                 given = {argument.name: argument.value for argument in value.arguments}
                 kind = griffe.ParameterKind.keyword_only if "kw_only" in given else _USUAL
                 default = given.get("default")
-                fields[name] = griffe.Parameter(name, annotation=member.annotation, kind=kind, default=default)
-    if fields:
-        ordered = sorted(fields.values(), key=lambda field: field.kind is not _USUAL)
-        parameters = griffe.Parameters(griffe.Parameter("self", kind=_USUAL), *ordered)
+                made = griffe.Parameter(name, annotation=member.annotation, kind=kind, default=default)
+                (shared if base.path == f"{_DECLARATION}.DeclaredLoss" else fields)[name] = made
+    if shared:
+        own = griffe.Parameter("self", kind=_USUAL)
+        parameters = griffe.Parameters(own, *fields.values(), *shared.values())
         cls.set_member("__init__", griffe.Function("__init__", parameters=parameters, parent=cls))

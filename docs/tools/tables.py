@@ -135,7 +135,7 @@ def printed(*datasets):
     """The best of the accuracies that were read in a paper, beside cross entropy's."""
     cells = {}
     for recipe in recipes.find(verified=True, dataset=list(datasets)):
-        key = (recipe.dataset, recipe.noise or "clean", _LETTERS[recipe.paper])
+        key = (recipe.dataset, recipe.name.split("/")[2], _LETTERS[recipe.paper])
         cells.setdefault(key, {})[recipe.label] = recipe.expected
     rows = []
     for (dataset, noise, letter), by_loss in cells.items():
@@ -172,7 +172,7 @@ def versions():
     }
     tested = dict(line.split("==") for line in _lines(ROOT / "tests" / "requirements.txt"))
     tested["tensorflow"] = tested["tensorflow-cpu"]
-    rows = [(name, text.removeprefix(">="), tested[name]) for name, text in asked.items() if name in tested]
+    rows = [(name, text.removeprefix(">=") or "any", tested[name]) for name, text in asked.items() if name in tested]
     rows = [("python", asked["python"].removeprefix(">="), "-"), *rows]
     return _table(("", "at least", "the suite runs on"), rows)
 
