@@ -28,7 +28,7 @@ bench: .venv/ready
 	for script in benchmarks/*.py; do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
 
 docs: .venv/ready
-	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 lint: .venv/ready
 	.venv/bin/ruff check .
