@@ -47,7 +47,7 @@ def recommended(*classes):
     rows = []
     for advice in map(recommend, map(int, classes)):
         penalty = f"{advice.l1:g}" if advice.l1 else "-"
-        rows.append((f"{advice.num_classes:,}", f"`{_without_keywords(advice.loss)}`", penalty))
+        rows.append((f"{advice.num_classes:,}", f"`{_in_short(advice.loss)}`", penalty))
     return _table(("classes", "loss", "L1"), rows)
 
 
@@ -254,8 +254,8 @@ def _table(heads, rows, right=0):
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _without_keywords(loss):
-    short = repr(loss).replace(", from_logits=True", "")
+def _in_short(loss):
+    short = repr(loss).replace(", from_logits=True", "").replace(", p_min=1e-07", "")
     return re.sub(r"\d+\.\d{5,}", lambda number: f"{float(number[0]):.4f}", short)
 
 
