@@ -1,6 +1,7 @@
 # make demo   sets up .venv-demo (one backend) and runs the main job on embedded data
 # make test   sets up .venv (three backends) and runs the whole suite on each of them
 # make bench  runs the benchmarks in the same environment, on BACKEND (default jax)
+# make docs   builds the documentation into site/, and fails on a warning
 # make lint   ruff, as make test runs it first
 
 SHELL := bash
@@ -10,13 +11,13 @@ BACKENDS ?= tensorflow jax torch
 WORKERS ?= 2
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test bench lint clean
+.PHONY: demo test bench docs lint clean
 
 demo: .venv-demo/ready
 	KERAS_BACKEND=jax .venv-demo/bin/keras-robust compare --dataset digits --noise symmetric:0.4 \
 		--losses CE GCE NCEandRCE ANLCE DAL --epochs 60 --seeds 3
 
-test: lint
+test: lint docs
 	@failed=; for backend in $(BACKENDS); do \
 		echo "== $$backend"; \
 		KERAS_BACKEND=$$backend .venv/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS) || failed="$$failed $$backend"; \
@@ -25,6 +26,9 @@ test: lint
 
 bench: .venv/ready
 	for script in $(filter-out benchmarks/measuring.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
+
+docs: .venv/ready
+	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 
 lint: .venv/ready
 	.venv/bin/ruff check .
@@ -35,12 +39,12 @@ lint: .venv/ready
 	.venv-demo/bin/python $(PIP) --editable '.[demo]'
 	touch $@
 
-.venv/ready: pyproject.toml tests/requirements.txt tests/requirements-alone.txt
+.venv/ready: pyproject.toml tests/requirements.txt tests/requirements-alone.txt docs/tools/requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP) --requirement tests/requirements.txt
-	.venv/bin/python $(PIP) --editable '.[dev]' --constraint tests/requirements.txt
+	.venv/bin/python $(PIP) --requirement tests/requirements.txt --requirement docs/tools/requirements.txt
+	.venv/bin/python $(PIP) --editable '.[dev,docs]' --constraint tests/requirements.txt
 	.venv/bin/python $(PIP) --no-deps --requirement tests/requirements-alone.txt
 	touch $@
 
 clean:
-	rm -rf .venv .venv-demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .venv .venv-demo .pytest_cache .ruff_cache .hypothesis

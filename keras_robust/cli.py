@@ -12,11 +12,11 @@ import keras_robust
 DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 
 
-def main(arguments=None) -> int:
-    """Runs the command and returns its exit status; wrong arguments are one line on stderr and status 2."""
-    parser = argparse.ArgumentParser("keras-robust", description="Learning from wrong labels with Keras 3.")
-    parser.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
-    verbs = parser.add_subparsers(required=True, metavar="VERB")
+def parser() -> argparse.ArgumentParser:
+    """What reads the command line; docs/command-line.md is made of it."""
+    command = argparse.ArgumentParser("keras-robust", description="Learning from wrong labels with Keras 3.")
+    command.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
+    verbs = command.add_subparsers(required=True, metavar="VERB")
     _add_compare(verbs)
     _add_run(verbs)
     _add_recipes(verbs)
@@ -24,13 +24,19 @@ def main(arguments=None) -> int:
     _add_suspects(verbs)
     _add_plot(verbs)
     _add_logit_bias(verbs)
-    options = parser.parse_args(arguments)
+    return command
+
+
+def main(arguments=None) -> int:
+    """Runs the command and returns its exit status; wrong arguments are one line on stderr and status 2."""
+    command = parser()
+    options = command.parse_args(arguments)
     try:
         return options.run(options)
     except (ValueError, TypeError, ImportError, OSError) as error:
-        parser.exit(2, f"keras-robust: {error}\n")
+        command.exit(2, f"keras-robust: {error}\n")
     except KeyboardInterrupt:
-        parser.exit(130, "keras-robust: stopped\n")
+        command.exit(130, "keras-robust: stopped\n")
 
 
 def _add_data_arguments(verb):

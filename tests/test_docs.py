@@ -1,7 +1,10 @@
-"""Examples in docstrings and in the README are run, and print what they say."""
+"""Examples in docstrings, the README and the pages are run; tables are what the code says; every name is on a page."""
 
+import ast
 import doctest
 import importlib
+import inspect
+import itertools
 import pathlib
 import pkgutil
 import re
@@ -11,15 +14,26 @@ import sys
 import keras
 import numpy as np
 import pytest
+from harness import BACKEND
 
 import keras_robust
 
+BACKENDS = ("jax", "tensorflow", "torch")
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(keras_robust.__path__, "keras_robust.")
     if not module.name.endswith("__main__")
+    # What only one backend loads.
+    and not module.name.startswith(tuple(f"keras_robust.losses.rows.{name}" for name in {*BACKENDS} - {BACKEND}))
 ]
 ROOT = pathlib.Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
+NAMED = {page: page.relative_to(ROOT).as_posix() for page in PAGES}
+# What a page shows of keras_robust, and its modules that have pages of their own.
+DIRECTIVE = re.compile(r"^::: keras_robust\.(\S+)$", flags=re.MULTILINE)
+MODULES_WITH_NAMES = ["", "diagnostics.pictures", "diagnostics.plots", "optimizers", "recommendation"]
+once = pytest.mark.skipif(BACKEND != "jax", reason="does not depend on the backend")
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -31,12 +45,18 @@ def test_docstring_examples(name, tmp_path):
     assert result.failed == 0
 
 
-def test_python_in_the_readme():
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), flags=re.DOTALL)
-    assert len(blocks) >= 3
-    names = {}
-    for block in blocks:
-        exec(compile(block, "README.md", "exec"), names)
+@pytest.mark.parametrize("page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=NAMED.get)
+def test_python_on_pages(page, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    names = {"__name__": "page"}
+    for block in BLOCK.findall(page.read_text()):
+        exec(compile(block, str(page), "exec"), names)
+
+
+def test_pages_with_python():
+    found = {NAMED[page] for page in PAGES if BLOCK.search(page.read_text())}
+    guides = ("choosing", "conventions", "hyperparameters", "moving", "new-loss", "reading-a-run")
+    assert found >= {"README.md", *(f"docs/{guide}.md" for guide in guides)}
 
 
 # An example that sets up devices or processes is for the backend that its name ends in, and runs as a program.
@@ -57,3 +77,126 @@ def test_examples_are_short_and_run(path, monkeypatch):
     ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=900)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert "of the most suspect labels are wrong" in ran.stdout
+
+
+# The site
+
+
+def tool(name, monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "tools")
+    return importlib.import_module(name)
+
+
+@once
+@pytest.mark.parametrize("page", [page for page in PAGES if "<!-- table: " in page.read_text()], ids=NAMED.get)
+def test_tables_are_what_the_code_says(page, monkeypatch):
+    assert tool("tables", monkeypatch).filled(page.read_text()) == page.read_text(), (
+        f"python docs/tools/tables.py writes {NAMED[page]} anew."
+    )
+
+
+def public_names():
+    """All public objects: those that `__all__` lists, or that a module without it defines."""
+    modules = {*MODULES_WITH_NAMES, *keras_robust._LOADED_ON_USE}
+    modules |= {name for name in keras_robust.__all__ if inspect.ismodule(getattr(keras_robust, name))}
+    for name in sorted(modules):
+        module = importlib.import_module(f"keras_robust.{name}".rstrip("."))
+        own = [key for key, value in vars(module).items() if getattr(value, "__module__", "") == module.__name__]
+        for key in getattr(module, "__all__", own):
+            if not key.startswith("_") and not inspect.ismodule(getattr(module, key)):
+                yield f"{name}.{key}".lstrip("."), getattr(module, key)
+
+
+def shown():
+    """All objects on the pages of the API, by what the pages call them."""
+    for page in sorted((ROOT / "docs" / "api").glob("*.md")):
+        for path in DIRECTIVE.findall(page.read_text()):
+            yield path, pkgutil.resolve_name(f"keras_robust.{path}")
+
+
+@once
+def test_every_public_name_is_on_a_page_of_the_api():
+    on_pages = [found for _, found in shown()]
+    missing = [name for name, value in public_names() if not any(value is found for found in on_pages)]
+    assert not missing, f"docs/api/*.md need a line '::: keras_robust.NAME' for each of {missing}"
+    twice = {path for path, _ in shown() if [other for other, _ in shown()].count(path) > 1}
+    assert not twice
+
+
+@once
+def test_every_public_name_has_a_docstring():
+    bare = []
+    for name, value in public_names():
+        if inspect.isclass(value) or callable(value):
+            # A dataclass and a NamedTuple without one have their signature in its place.
+            text = value.__doc__ or ""
+            if not text.strip() or text.startswith(f"{getattr(value, '__name__', '')}("):
+                bare.append(name)
+        elif not documented_constant(name):
+            bare.append(name)
+    assert not bare
+
+
+def documented_constant(name):
+    """Whether a text stands below the assignment, in whichever file of the sub-package makes it."""
+    folder, _, key = name.rpartition(".")
+    for path in (ROOT / "keras_robust" / folder.replace(".", "/")).glob("*.py"):
+        statements = ast.parse(path.read_text()).body
+        for statement, below in itertools.pairwise(statements):
+            made = isinstance(statement, ast.Assign) and key in [getattr(t, "id", "") for t in statement.targets]
+            if made and isinstance(below, ast.Expr) and isinstance(getattr(below.value, "value", None), str):
+                return True
+    return False
+
+
+@once
+def test_constructors_on_pages_are_those_of_the_losses(monkeypatch):
+    griffe = pytest.importorskip("griffe")
+    extension = tool("docstrings", monkeypatch).Constructors()
+    package = griffe.load("keras_robust", search_paths=[ROOT], extensions=griffe.load_extensions(extension))
+    for name in keras_robust.losses.__all__:
+        if name in ("RobustLoss", "WeightedSum"):
+            continue
+        signature = inspect.signature(getattr(keras_robust, name))
+        shown = package[f"losses.{name}"].parameters
+        assert [p.name for p in shown] == ["self", *signature.parameters], name
+        for parameter in signature.parameters.values():
+            default = shown[parameter.name].default
+            required = parameter.default is inspect.Parameter.empty
+            assert (default is None) if required else eval(str(default)) == parameter.default, (name, parameter)
+
+
+@once
+def test_docstrings_as_markdown(monkeypatch):
+    pytest.importorskip("griffe")
+    as_markdown = tool("docstrings", monkeypatch).as_markdown
+    text = """- d L / dz, p* < 1 of `GCE` [n].
+
+    a  code * stays
+
+Args:
+    a, b: both of `x`.
+        And * more.
+
+Example: two.
+
+>>> 1 * 1
+1
+"""
+    assert as_markdown(text, "keras_robust.losses.X").splitlines() == [
+        r"\- d L / dz, p\* &lt; 1 of [`GCE`][keras_robust.losses.GCE] \[n\].",
+        "",
+        "    a  code * stays",
+        "",
+        "Args:",
+        "    a: both of `x`.",
+        r"        And \* more.",
+        "    b: both of `x`.",
+        r"        And \* more.",
+        "",
+        "Examples:",
+        "    two.",
+        "",
+        "    >>> 1 * 1",
+        "    1",
+    ]

@@ -19,6 +19,7 @@ from keras_robust.noise.specification import draw
 # The images of another data set with the labels that people gave them.
 HUMAN = {"cifar10n": ("cifar10", "human:worst"), "cifar100n": ("cifar100", "human:cifar100n")}
 DATASETS = (*SOURCES, *HUMAN, *FOLDERS)
+"""Names of the data sets that `load` knows."""
 # Images to train on and to test on, as published.
 SIZES = {
     "digits": (1_438, 359),

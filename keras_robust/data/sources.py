@@ -185,3 +185,4 @@ SOURCES = {
     "cifar10": partial(_stored, "cifar10", CIFAR10, True),
     "cifar100": partial(_stored, "cifar100", CIFAR100, True),
 }
+"""Data sets that fit in memory, by name, and what reads each."""

@@ -17,6 +17,8 @@ PAPERS = {
     "logit-bias": "B: Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning",
     "curriculum": "C: Ou & Zhang 2023, Robust loss functions under a curriculum view",
 }
+"""The papers by their names in recipes, with the letter that they are cited by."""
+
 #: Data sets, and whether their labels are wrong as they come.
 DATASETS = {
     **dict.fromkeys(("mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n", "cifar100n"), False),

@@ -1,0 +1,25 @@
+"""What mkdocs does to a page before it renders it: a name of the API in backquotes becomes a link to it."""
+
+import pathlib
+import re
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+
+from docstrings import linked
+
+_FENCE = re.compile(r"(^```.*?^```$)", flags=re.MULTILINE | re.DOTALL)
+# Not inside a link or a heading.
+_NAME = re.compile(r"(?<![\[`])`[A-Za-z][^`\n]*`(?![\]`])")
+
+
+def on_page_markdown(markdown, page, **kwargs):
+    if page.file.src_uri == "reproductions.md":
+        return markdown
+    pieces = _FENCE.split(markdown)
+    for place in range(0, len(pieces), 2):
+        lines = pieces[place].split("\n")
+        pieces[place] = "\n".join(
+            line if line.startswith(("#", ":::")) else _NAME.sub(lambda name: linked(name[0]), line) for line in lines
+        )
+    return "".join(pieces)
