@@ -18,6 +18,7 @@ from keras_robust.data.augment import RECIPES as AUGMENTATIONS
 from keras_robust.data.generated import SHAPES
 from keras_robust.data.loading import HUMAN
 from keras_robust.noise.grammar import KINDS, parse
+from keras_robust.recipes.obtained import RUNS
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -145,6 +146,16 @@ def printed(*datasets):
     return _table(("data", "noise", "paper", "CE", "best loss", "its accuracy", "losses read"), rows)
 
 
+def reproduced():
+    rows = []
+    for run in RUNS:
+        row = recipes.get(run.recipe)
+        if run.scale == "full":
+            seeds = f"{len(run.seeds)} seed" + "s" * (len(run.seeds) > 1)
+            rows.append((f"`{run.recipe}`", str(row.expected), f"{run.cell()}, {seeds}"))
+    return _table(("recipe", "paper, %", "here, %"), rows, right=2)
+
+
 def normalisations():
     rows = []
     for row in AUGMENTATIONS:
@@ -243,6 +254,7 @@ _TABLES = (
     versions,
     one_setting,
     printed,
+    reproduced,
     normalisations,
     noises,
     commands,

@@ -38,5 +38,68 @@ class Obtained:
         return Cell(statistics.fmean(values), std, self.setup, len(values))
 
 
-RUNS: tuple[Obtained, ...] = ()
+_CPU = "TensorFlow 2.21.0, keras 3.15.1, two CPU cores"
+_JPEG = f"{_CPU}; CIFAR-10 from JPEG files, 34 dB from the images of the paper"
+RUNS: tuple[Obtained, ...] = (
+    Obtained(
+        recipe="anl/mnist/symmetric:0.8/ce",
+        scale="full",
+        seeds=(1,),
+        last=(22.88,),
+        mean_of_last_ten=(23.2,),
+        best=(84.26,),
+        memorised=(98.77,),
+        corrected=(0.41,),
+        auroc=(71.24,),
+        setup=_CPU,
+    ),
+    Obtained(
+        recipe="anl/mnist/symmetric:0.8/nce+rce",
+        scale="full",
+        seeds=(1,),
+        last=(74.09,),
+        mean_of_last_ten=(75.08,),
+        best=(96.2,),
+        memorised=(15.14,),
+        corrected=(66.09,),
+        auroc=(99.76,),
+        setup=_CPU,
+    ),
+    Obtained(
+        recipe="anl/mnist/symmetric:0.8/anl-ce",
+        scale="full",
+        seeds=(1,),
+        last=(96.29,),
+        mean_of_last_ten=(96.38,),
+        best=(96.47,),
+        memorised=(0.74,),
+        corrected=(95.44,),
+        auroc=(99.78,),
+        setup=_CPU,
+    ),
+    Obtained(
+        recipe="anl/cifar10/symmetric:0.4/ce",
+        scale="quick",
+        seeds=(1,),
+        last=(49.1,),
+        mean_of_last_ten=(48.08,),
+        best=(49.1,),
+        memorised=(24.4,),
+        corrected=(39.18,),
+        auroc=(89.72,),
+        setup=_JPEG,
+    ),
+    Obtained(
+        recipe="anl/cifar10/symmetric:0.4/anl-ce",
+        scale="quick",
+        seeds=(1,),
+        last=(48.8,),
+        mean_of_last_ten=(47.78,),
+        best=(49.3,),
+        memorised=(7.69,),
+        corrected=(48.15,),
+        auroc=(87.16,),
+        setup=_JPEG,
+    ),
+)
 OBTAINED = {run.recipe: run.cell() for run in RUNS if run.scale == "full"}
