@@ -73,7 +73,11 @@ def tensorflow_worker(folder):
     with strategy.scope():
         model = model_of()
     batches = strategy.experimental_distribute_dataset(tf.data.Dataset.from_tensor_slices((X, targets())).batch(BATCH))
-    step = tf.function(lambda batch: strategy.run(model.train_step, (batch,)))
+
+    @tf.function
+    def step(batch):
+        strategy.run(model.train_step, (batch,))
+
     rank = json.loads(os.environ["TF_CONFIG"])["task"]["index"]
     return loop(model, f"{folder}/{rank}", step, batches)
 
