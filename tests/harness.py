@@ -11,6 +11,7 @@ from keras import ops
 from scipy import stats
 
 BACKEND = keras.backend.backend()
+once = pytest.mark.skipif(BACKEND != "jax", reason="does not depend on the backend")
 REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
 
 

@@ -14,7 +14,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, once
 
 import keras_robust
 
@@ -33,7 +33,6 @@ NAMED = {page: page.relative_to(ROOT).as_posix() for page in PAGES}
 # What a page shows of keras_robust, and its modules that have pages of their own.
 DIRECTIVE = re.compile(r"^::: keras_robust\.(\S+)$", flags=re.MULTILINE)
 MODULES_WITH_NAMES = ["", "diagnostics.pictures", "diagnostics.plots", "optimizers", "recommendation"]
-once = pytest.mark.skipif(BACKEND != "jax", reason="does not depend on the backend")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -7,7 +7,7 @@ import warnings
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, once
 
 import keras_robust as kr
 from keras_robust.callbacks import SampleWeightLogger
@@ -19,7 +19,6 @@ RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(N, 4)).astype("float32"), np.arange(N) % K
 SOFT = np.eye(K, dtype="float32")[Y]
 FIT = {"batch_size": 4, "shuffle": False, "verbose": 0}
-ONCE = pytest.mark.skipif(BACKEND != "jax", reason="files do not depend on the backend")
 
 
 def compiled(loss):
@@ -125,7 +124,7 @@ def test_an_empty_data_set_trains_nothing():
         np.testing.assert_array_equal(got, expected)
 
 
-@ONCE
+@once
 def test_a_disk_that_fills_while_samples_are_logged(tmp_path):
     samples = 2000
     x, y = RNG.normal(size=(samples, 4)).astype("float32"), np.arange(samples) % K
@@ -150,7 +149,7 @@ def test_a_disk_that_fills_while_samples_are_logged(tmp_path):
     np.testing.assert_array_equal(logger.log().array("margin")[:1], first)
 
 
-@ONCE
+@once
 def test_a_damaged_checkpoint_is_named(tmp_path):
     model = compiled(kr.GCE(from_logits=True))
     model.fit(X, Y, callbacks=[Checkpoint(tmp_path)], **FIT)

@@ -1,8 +1,11 @@
 """Files that are there whole or not at all."""
 
 import pytest
+from harness import once
 
 from keras_robust.files import whole
+
+pytestmark = once
 
 
 def test_a_file_appears_at_the_end(tmp_path):

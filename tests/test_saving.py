@@ -9,7 +9,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, once
 from keras import layers
 
 import keras_robust as kr
@@ -181,7 +181,7 @@ OF_ANOTHER_VERSION = {
 }
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="configurations do not depend on the backend")
+@once
 class TestOfAnotherVersion:
     @pytest.fixture
     def saved(self, tmp_path):

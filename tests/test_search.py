@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from cases import BATCH_CASES, CASES
-from harness import BACKEND
+from harness import once
 
 import keras_robust as kr
 from keras_robust.search import SearchRange, search_space, tuned_loss
@@ -31,7 +31,7 @@ class Proposals:
         return self.Float(name, min_value, max_value)
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="does not depend on the backend")
+@once
 @pytest.mark.parametrize("name", MADE)
 def test_both_ends_of_every_range_make_a_loss(name):
     loss = MADE[name](from_logits=True)

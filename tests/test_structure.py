@@ -6,8 +6,11 @@ import subprocess
 import sys
 
 import pytest
+from harness import once
 
 import keras_robust as kr
+
+pytestmark = once
 
 PACKAGE = pathlib.Path(kr.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))

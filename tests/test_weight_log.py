@@ -6,9 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust.diagnostics import Detection, WeightLog, merged_log
 from keras_robust.weight_log import RECORD, drop_epochs, logged_epochs, write_epoch
+
+pytestmark = once
 
 
 def records(**fields):

@@ -1,10 +1,13 @@
 """Losses written as text."""
 
 import pytest
+from harness import once
 
 import keras_robust as kr
 from keras_robust.comparison import contender
 from keras_robust.comparison.contenders import LOSSES, RECOMMENDED, read_loss
+
+pytestmark = once
 
 
 def test_every_loss_can_be_written():

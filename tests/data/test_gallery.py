@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust import data
+
+pytestmark = once
 
 
 def test_images_in_memory_come_as_they_were_stored():

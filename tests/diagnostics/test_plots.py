@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust import theory
 from keras_robust.diagnostics import plots
+
+pytestmark = once
 
 
 def rendered(ax, tmp_path):

@@ -2,9 +2,12 @@
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust import diagnostics
 from keras_robust.weight_log import RECORD, write_epoch
+
+pytestmark = once
 
 
 def test_the_folder_of_a_run(run_folder, digit_labels):

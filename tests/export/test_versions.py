@@ -4,11 +4,11 @@ import errno
 import os
 
 import pytest
-from harness import BACKEND
+from harness import once
 
 from keras_robust.export.versions import versions_in, write_version
 
-pytestmark = pytest.mark.skipif(BACKEND != "jax", reason="folders do not depend on the backend")
+pytestmark = once
 
 
 def fill(folder):

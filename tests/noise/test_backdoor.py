@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust import noise
+
+pytestmark = once
 
 RNG = np.random.default_rng(0)
 IMAGES = RNG.integers(0, 256, (300, 8, 8, 3)).astype("uint8")

@@ -2,10 +2,13 @@
 
 import numpy as np
 import pytest
+from harness import once
 from scipy import stats
 
 from keras_robust import noise
 from keras_robust.noise import instance
+
+pytestmark = once
 
 RNG = np.random.default_rng(0)
 LABELS = RNG.integers(0, 10, 50_000)

@@ -8,8 +8,11 @@ import zipfile
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust.noise import label_files
+
+pytestmark = once
 
 ARRAYS = {
     "clean_label": np.array([3, 1, 2, 9, 250]),

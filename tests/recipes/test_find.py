@@ -1,9 +1,12 @@
 """Finding recipes."""
 
 import pytest
+from harness import once
 
 from keras_robust import recipes
 from keras_robust.recipes import find, get
+
+pytestmark = once
 
 
 def names(**fields):

@@ -5,9 +5,12 @@ import json
 import math
 
 import pytest
+from harness import once
 
 from keras_robust import recipes
 from keras_robust.recipes.moving import read_callbacks
+
+pytestmark = once
 
 ROW = recipes.get("anl/cifar10/symmetric:0.4/anl-ce")
 

@@ -2,8 +2,11 @@
 
 import numpy as np
 import pytest
+from harness import once
 
 import keras_robust as kr
+
+pytestmark = once
 
 theory = kr.theory
 
