@@ -20,7 +20,7 @@ demo: .venv-demo/ready
 test: lint docs
 	@failed=; for backend in $(BACKENDS); do \
 		echo "== $$backend"; \
-		KERAS_BACKEND=$$backend .venv/bin/python -m pytest --numprocesses $(WORKERS) $(ARGS) || failed="$$failed $$backend"; \
+		KERAS_BACKEND=$$backend .venv/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS) || failed="$$failed $$backend"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
 

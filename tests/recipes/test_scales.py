@@ -80,7 +80,7 @@ def test_every_way_of_training_takes_two_steps(recipe, tmp_path, eager_tensorflo
 
 @pytest.mark.parametrize("recipe", first_of(lambda recipe: recipe.network), ids=lambda recipe: recipe.network)
 def test_every_network_takes_two_steps(recipe, tmp_path):
-    if recipe.network in ("resnet34", "resnet50", "vgg19_bn", "wide_resnet101") and BACKEND != "torch":
+    if recipe.network in ("resnet32", "resnet34", "resnet50", "vgg19_bn", "wide_resnet101") and BACKEND != "torch":
         pytest.skip("built and compared with PyTorch's on every backend (tests/models); the step compiles for long")
     report = recipes.run(recipe, scale="smoke", folder=tmp_path / "run", console=Console(quiet=True))
     (result,) = report.results.values()
