@@ -127,3 +127,4 @@ def torch_worker(folder):
 if __name__ == "__main__":
     work = {"tensorflow": tensorflow_worker, "torch": torch_worker}[keras.backend.backend()]
     print(json.dumps(work(sys.argv[1])), flush=True)
+    os._exit(0)  # threads of several libraries, taken down one by one, may abort a process that is done
