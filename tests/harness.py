@@ -3,6 +3,8 @@
 import contextlib
 import os
 import pathlib
+import subprocess
+import sys
 
 import keras
 import numpy as np
@@ -21,6 +23,18 @@ def real_data(*parts):
     if not path.exists():
         pytest.skip(f"needs real data: KERAS_ROBUST_DATA, no {path}")
     return path
+
+
+def printed_by(code, *arguments, backend=BACKEND):
+    """What a Python process of its own prints."""
+    process = subprocess.run(
+        [sys.executable, "-c", code, *map(str, arguments)],
+        env=os.environ | {"KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+    )
+    assert process.returncode == 0, process.stderr[-3000:]
+    return process.stdout
 
 
 @contextlib.contextmanager

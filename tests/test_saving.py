@@ -1,15 +1,12 @@
 """What was trained with this package is saved as plain Keras, and loads on another backend, with and without it."""
 
 import json
-import os
-import subprocess
-import sys
 import zipfile
 
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, once
+from harness import BACKEND, once, printed_by
 from keras import layers
 
 import keras_robust as kr
@@ -89,14 +86,7 @@ def test_it_loads_on_another_backend_with_this_package_and_without(tmp_path):
     for name, model in models.items():
         model.save(tmp_path / f"{name}.keras")
         model.save_weights(tmp_path / f"{name}.weights.h5")
-    process = subprocess.run(
-        [sys.executable, "-c", LOAD, str(tmp_path), *models],
-        env=os.environ | {"KERAS_BACKEND": OTHER},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    found = json.loads(process.stdout.splitlines()[-1])
+    found = json.loads(printed_by(LOAD, tmp_path, *models, backend=OTHER).splitlines()[-1])
     for name, model in models.items():
         inside, case = getattr(model, "model", model), found[name]
         for outputs in case["outputs"]:

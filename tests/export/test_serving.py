@@ -10,7 +10,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, once
 from keras import layers
 
 import keras_robust as kr
@@ -213,7 +213,7 @@ def test_a_killed_export(tmp_path):
     assert serving(keras.Sequential([keras.Input((5,)), layers.Dense(2)]), tmp_path).name == "1"
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="once is enough")
+@once
 class TestWrongUse:
     def test_missing_packages(self, tmp_path, monkeypatch):
         model = keras.Sequential([keras.Input((5,)), layers.Dense(2)])

@@ -1,15 +1,12 @@
 """What networks promise beside their outputs: arguments, stems, first weights, float32 at the end, plain files."""
 
-import os
-import subprocess
-import sys
 from dataclasses import replace
 
 import keras
 import numpy as np
 import pytest
 import torch
-from harness import BACKEND, as_numpy
+from harness import as_numpy, printed_by
 
 import keras_robust as kr
 from keras_robust import models
@@ -216,11 +213,4 @@ def test_saved_networks_load_where_this_package_is_not_installed(tmp_path):
         assert np.ptp(outputs) > 0.01
         network.save(tmp_path / f"{name}.keras")
         np.savez(tmp_path / f"{name}.npz", images=images, outputs=outputs)
-    process = subprocess.run(
-        [sys.executable, "-c", PLAIN, str(tmp_path), *networks],
-        env=os.environ | {"KERAS_BACKEND": BACKEND},
-        capture_output=True,
-        text=True,
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    assert process.stdout == "loaded 2\n"
+    assert printed_by(PLAIN, tmp_path, *networks) == "loaded 2\n"
