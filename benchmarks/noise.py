@@ -2,7 +2,7 @@
 
     python benchmarks/noise.py
 
-Milliseconds (median of ten after a warm-up) and realised rates of 50,000 labels; seconds, realised rate and peak memory
+Milliseconds (median of ten after a warm-up) and realized rates of 50,000 labels; seconds, realized rate and peak memory
 of the stream after its first million and at its end. The bar is 50 ms. Takes about a minute.
 """
 
@@ -74,7 +74,7 @@ def streamed(total=10_000_000, warm_up=1_000_000, batch_size=1024):
     add = noise.stream(noise.symmetric(10, 0.4), seed=0)
 
     def run(count):
-        """Seconds and realised rate of a pass over `count` ids."""
+        """Seconds and realized rate of a pass over `count` ids."""
         data = tf.data.Dataset.range(count).batch(batch_size).map(lambda i: add((), i % 10, i)).prefetch(2)
         start, wrong = time.perf_counter(), 0
         for _, label, id in data.as_numpy_iterator():

@@ -79,7 +79,7 @@ def main():
         data_dir = options.data_dir or random_images(folder)
         loads = {name: (dataset, data_dir, augment) for name, (dataset, augment) in PIPELINES.items()}
         disk = images_on_disk(folder)
-        loads["mini_webvision from disk, cut at the centre"] = ("mini_webvision", disk, False)
+        loads["mini_webvision from disk, cut at the center"] = ("mini_webvision", disk, False)
         loads["mini_webvision from disk, flip and jitter"] = ("mini_webvision", disk, True)
         for name, (dataset, source, augment) in loads.items():
             train, _, info, _ = kr.data.load(dataset, data_dir=source, augment=augment, provenance=True)

@@ -10,7 +10,7 @@ from keras import ops
 import keras_robust
 from keras_robust.losses.kinds import ElementaryLoss
 
-# A line of the algebra: the normalised JS divergence beside a little MAE, with a logit bias.
+# A line of the algebra: the normalized JS divergence beside a little MAE, with a logit bias.
 line = keras_robust.LogitBias(
     keras_robust.Normalized(keras_robust.JS(pi=0.5)) + 0.1 * keras_robust.MAE(), epsilon=1.0, from_logits=True
 )

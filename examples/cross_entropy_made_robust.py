@@ -1,7 +1,7 @@
-"""Cross entropy that does not memorise: nothing is changed but the learning rate.
+"""Cross entropy that does not memorize: nothing is changed but the learning rate.
 
 A robust loss gives samples less weight as training goes, and so lowers its effective learning rate alpha_t by itself.
-Cross entropy is given one that falls by the rate alone. Digits, 40% of them mislabelled, the same 60 epochs for all.
+Cross entropy is given one that falls by the rate alone. Digits, 40% of them mislabeled, the same 60 epochs for all.
 After Ou & Zhang 2023, a curriculum view of robust loss functions.
 
 Takes about 45 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.
@@ -48,7 +48,7 @@ for name, loss, rate in (
     ("NCE + RCE, rate on a cosine", keras_robust.NCEandRCE(from_logits=True), usual),
 ):
     accuracy, log = train(loss, rate)
-    memorised = diagnostics.memorisation_curves(log)["wrong labels, memorised"].values[-1]
+    memorized = diagnostics.memorization_curves(log)["wrong labels, memorized"].values[-1]
     alpha = diagnostics.effective_rate(log)
-    print(f"{name}: {accuracy:.1%} of clean test labels right, {memorised:.1%} of wrong labels memorised")
+    print(f"{name}: {accuracy:.1%} of clean test labels right, {memorized:.1%} of wrong labels memorized")
     print(f"  effective learning rate: {alpha[0]:.1e} at the start, {alpha[len(alpha) // 2]:.1e} halfway")

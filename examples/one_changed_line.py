@@ -32,5 +32,5 @@ for loss, l1 in (
     model.fit(digits.x_train, labels.noisy, batch_size=128, epochs=EPOCHS, callbacks=[cosine], verbose=0)
     predicted = model.predict(digits.x_train, verbose=0).argmax(axis=-1)
     accuracy = model.evaluate(digits.x_test, digits.y_test, verbose=0, return_dict=True)["accuracy"]
-    memorised = (predicted == labels.noisy)[labels.mask].mean()
-    print(f"{loss.name}: {accuracy:.1%} of clean test labels right, {memorised:.1%} of wrong labels memorised")
+    memorized = (predicted == labels.noisy)[labels.mask].mean()
+    print(f"{loss.name}: {accuracy:.1%} of clean test labels right, {memorized:.1%} of wrong labels memorized")

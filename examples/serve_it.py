@@ -30,7 +30,7 @@ model.compile(
 )
 model.fit(digits.x_train, labels.noisy, batch_size=128, epochs=EPOCHS, verbose=0)
 
-# Whatever the backend, this writes a TensorFlow graph: the network and its softmax, no loss, penalty or optimiser.
+# Whatever the backend, this writes a TensorFlow graph: the network and its softmax, no loss, penalty or optimizer.
 directory = pathlib.Path(tempfile.mkdtemp()) / "digits"
 version = keras_robust.export.serving(model, directory, class_names=NAMES, top_k=3)
 print(f"version {version.name}: {', '.join(sorted(path.name for path in version.iterdir()))}")

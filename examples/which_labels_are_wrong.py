@@ -1,4 +1,4 @@
-"""Which labels are wrong? Train on digits of which 40% are mislabelled, log every sample, and read off the suspects.
+"""Which labels are wrong? Train on digits of which 40% are mislabeled, log every sample, and read off the suspects.
 
 Takes about 15 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.
 """
@@ -24,7 +24,7 @@ model = keras_robust.ProvenanceModel(models.cnn2(digits.input_shape, 10, classif
 model.compile(
     keras.optimizers.SGD(0.01, momentum=0.9),
     loss=loss,
-    metrics=["accuracy", metrics.MemorisedShare(), metrics.CorrectedShare(), metrics.MeanImplicitWeight(loss, "wrong")],
+    metrics=["accuracy", metrics.MemorizedShare(), metrics.CorrectedShare(), metrics.MeanImplicitWeight(loss, "wrong")],
 )
 # In earnest nobody knows the clean labels: leave "clean" and the metrics that need it out, and all else works.
 targets = {"label": labels.noisy, "index": np.arange(N), "clean": labels.clean}
@@ -32,7 +32,7 @@ logger = callbacks.SampleWeightLogger(tempfile.mkdtemp(), num_samples=N)
 history = model.fit(
     digits.x_train, targets, batch_size=128, epochs=EPOCHS, callbacks=[callbacks.DALSchedule(), logger], verbose=0
 ).history
-print(f"last epoch: {history['memorised_share'][-1]:.1%} memorised, {history['corrected_share'][-1]:.1%} corrected")
+print(f"last epoch: {history['memorized_share'][-1]:.1%} memorized, {history['corrected_share'][-1]:.1%} corrected")
 
 log = logger.log()
 print("most suspect samples:", log.suspects(8))

@@ -130,7 +130,7 @@ def _report_noise(options) -> int:
 
     out = _folder("noise", options)
     print(report_noise(out, options.dataset, _noise(options), options.seed, options.data_dir).report())
-    print(f"Written to {out}: labels.npz, noise.txt, transition.png, mislabelled.png")
+    print(f"Written to {out}: labels.npz, noise.txt, transition.png, mislabeled.png")
     return 0
 
 
@@ -172,7 +172,7 @@ def _add_plot(verbs):
     bias.add_argument("--activations", type=float, nargs="+", default=[0.15], help="mean outputs of the label (0.15)")
     margins = _add_picture(pictures, "margins", _margins, "margins of clean and wrong labels through training", True)
     margins.add_argument("--epochs", type=int, nargs="+", help="counted from 1 (default: four, evenly spread)")
-    _add_picture(pictures, "memorisation", _memorisation, "what becomes of clean and of wrong labels", True)
+    _add_picture(pictures, "memorization", _memorization, "what becomes of clean and of wrong labels", True)
     _add_picture(pictures, "transition", _transition, "the noise, estimated from what the model believes", True)
     _add_picture(pictures, "alpha", _alpha, "effective learning rate of every log, or of --log", True)
 
@@ -220,10 +220,10 @@ def _margins(options):
     return pictures.margins(open_run(options.folder, options.log), options.epochs)
 
 
-def _memorisation(options):
+def _memorization(options):
     from keras_robust.diagnostics import open_run, pictures
 
-    return pictures.memorisation(open_run(options.folder, options.log))
+    return pictures.memorization(open_run(options.folder, options.log))
 
 
 def _transition(options):

@@ -38,7 +38,7 @@ class ProvenanceMetric(keras.metrics.Metric):
         raise NotImplementedError
 
     def selected(self, label, clean):
-        """Boolean (batch,): the samples that count; the wrongly labelled ones."""
+        """Boolean (batch,): the samples that count; the wrongly labeled ones."""
         return ops.not_equal(label, clean)
 
     def update_state(self, y_true, y_pred, sample_weight=None):
@@ -62,19 +62,19 @@ class ProvenanceMetric(keras.metrics.Metric):
 
 
 @registered
-class MemorisedShare(ProvenanceMetric):
-    """Share of the wrongly labelled samples for which the model predicts the wrong label it was given.
+class MemorizedShare(ProvenanceMetric):
+    """Share of the wrongly labeled samples for which the model predicts the wrong label it was given.
 
     Example:
 
-    >>> metric = keras_robust.metrics.MemorisedShare()
+    >>> metric = keras_robust.metrics.MemorizedShare()
     >>> targets = {"label": np.array([0, 1, 1]), "clean": np.array([0, 0, 0])}
     >>> metric.update_state(targets, np.array([[0.9, 0.1], [0.3, 0.7], [0.8, 0.2]]))
     >>> float(metric.result())
     0.5
     """
 
-    default_name = "memorised_share"
+    default_name = "memorized_share"
 
     def values(self, label, clean, y_pred):
         return ops.equal(_predicted(y_pred), label)
@@ -82,7 +82,7 @@ class MemorisedShare(ProvenanceMetric):
 
 @registered
 class CorrectedShare(ProvenanceMetric):
-    """Share of the wrongly labelled samples for which the model predicts the clean label.
+    """Share of the wrongly labeled samples for which the model predicts the clean label.
 
     Example:
 

@@ -31,8 +31,8 @@ class CoupledSGD(keras.optimizers.SGD):
     negative losses is in their released code; a decay given here is not. A model compiled with this optimizer loads
     where this package is not installed with `load_model(path, compile=False)`.
 
-    Reference: `torch.optim.SGD` and `torch.nn.utils.clip_grad_norm_`, as the released code of N, A and D calls them.
-    N and A clip at 5, D on WebVision alone.
+    Reference: `torch.optim.SGD` and `torch.nn.utils.clip_grad_norm_`, as the released code of Ma et al.,
+    Ye et al. and Li et al. calls them. Ma et al. and Ye et al. clip at 5, Li et al. on WebVision alone.
 
     Args:
         learning_rate: a number, at least 0, or a schedule of Keras.
@@ -184,7 +184,7 @@ def by_epoch(schedule: Callable, epochs: int) -> keras.callbacks.LearningRateSch
     Raises:
         ValueError: if `schedule` cannot be called or `epochs` is no whole number from 1 on.
 
-    Example: a tenth from epochs 80 and 120 on; 3% less every epoch, as A and D have it on WebVision.
+    Example: a tenth from epochs 80 and 120 on; 3% less every epoch, as Ye et al. and Li et al. have it on WebVision.
 
     >>> steps = keras_robust.schedules.Piecewise((80, 120), (0.1, 0.01, 0.001))
     >>> keras_robust.optimizers.by_epoch(steps, epochs=160).schedule(80, None)
@@ -203,7 +203,7 @@ def cosine(learning_rate: float, epochs: int) -> keras.callbacks.LearningRateSch
     """Cosine annealing by epoch: learning_rate (1 + cos(pi epoch / epochs)) / 2, epochs counted from 0.
 
     Reference: `torch.optim.lr_scheduler.CosineAnnealingLR` with T_max = epochs and eta_min = 0, stepped once an epoch,
-    as N, A, C and D have it.
+    as Ma et al., Ye et al., Ou & Zhang and Li et al. have it.
 
     Args:
         learning_rate: in the first epoch, at least 0.

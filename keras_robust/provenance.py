@@ -60,7 +60,7 @@ class ProvenanceModel(keras.Model):
     may be left out where nothing asks for them; plain labels, of validation data for example, are taken as they are.
 
     `save`, `save_weights`, `load_weights` and `export` are those of the model inside: its files hold no trace of this
-    wrapper, and its optimiser's state is in them.
+    wrapper, and its optimizer's state is in them.
 
     Args:
         model: any `keras.Model` with one output.
@@ -69,11 +69,11 @@ class ProvenanceModel(keras.Model):
 
     >>> inside = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)])
     >>> model = keras_robust.ProvenanceModel(inside)
-    >>> model.compile("sgd", keras_robust.ANLCE(from_logits=True), metrics=[keras_robust.metrics.MemorisedShare()])
+    >>> model.compile("sgd", keras_robust.ANLCE(from_logits=True), metrics=[keras_robust.metrics.MemorizedShare()])
     >>> targets = {"label": np.array([0, 1]), "index": np.array([0, 1]), "clean": np.array([0, 0])}
     >>> history = model.fit(np.ones((2, 3)), targets, verbose=0)
     >>> sorted(history.history)
-    ['loss', 'memorised_share']
+    ['loss', 'memorized_share']
     """
 
     def __init__(self, model: keras.Model, name: str | None = None):
@@ -106,7 +106,7 @@ class ProvenanceModel(keras.Model):
         self._group.weighted, weighted_metrics = _split(weighted_metrics)
         keywords |= {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         self._recorders = ()
-        # The model inside is compiled too, so that its files hold the optimiser and its state.
+        # The model inside is compiled too, so that its files hold the optimizer and its state.
         self.model.compile(optimizer, loss, **keywords)
         super().compile(self.model.optimizer, loss, **keywords)
         carry(self, [variable for loss in compiled_losses(self) for variable in loss.moving()])

@@ -12,7 +12,7 @@ _CLASSES = Interval(2, integer=True)
 _FEW = 31
 # The most classes at which a setting of the active negative losses was tuned for all of them.
 _MANY = 100
-# The cycle of B is for 1,000 classes; it starts at the bias that B prints for them.
+# The cycle of Staats et al. is for 1,000 classes; it starts at the bias that Staats et al. print for them.
 _CYCLE = (5.2, 4.8, 4.3, 3.7, 3.0, 2.3)
 
 
@@ -74,8 +74,8 @@ def recommend(
         noise_rate: share of wrong labels, at least 0 and below (K - 1) / K, from where on the labels say nothing; None
             if nobody knows, as usual.
         from_logits: whether the model ends in logits, which is preferred.
-        cycle: whether the bias of `MAEStar` goes down and up in a cycle, as B has it at 1,000 classes, moved as a whole
-            to K. No number of ours says whether it helps.
+        cycle: whether the bias of `MAEStar` goes down and up in a cycle, as Staats et al. have it at 1,000 classes,
+            moved as a whole to K. No number of ours says whether it helps.
 
     Raises:
         ValueError: for an argument out of range; for a cycle where the loss has no bias.
@@ -125,7 +125,7 @@ _AT_10 = (
         "A, its CIFAR-10 table",
     ),
     Claim(
-        "On the digits with 40% symmetric noise it reached 97.6% and memorised 1.6% of the wrong labels, cross entropy "
+        "On the digits with 40% symmetric noise it reached 97.6% and memorized 1.6% of the wrong labels, cross entropy "
         "73.4% and 95.7%",
         "our own runs, make demo",
     ),
@@ -137,7 +137,7 @@ _AT_100 = (
 )
 _ACTIVE_NEGATIVE = (
     Claim("One setting serves every noise rate from 0 to 80%: that is how its authors used it", "A, configurations"),
-    Claim("It is a sum of symmetric losses: uniform label noise does not move its minimiser", "A; theory.is_symmetric"),
+    Claim("It is a sum of symmetric losses: uniform label noise does not move its minimizer", "A; theory.is_symmetric"),
     Claim(
         "The L1 penalty is on all weights, takes the place of weight decay, and goes with a gradient norm clip of 5",
         "A, released code",

@@ -122,7 +122,7 @@ class Piecewise(Schedule):
 class DALExponent(Schedule):
     """q of dynamics-aware loss: q_start + (q_end - q_start) t / T with t = epoch + 1 and T = epochs.
 
-    Reference: D (Li et al. 2023), Algorithm 1.
+    Reference: Li et al. 2023, Algorithm 1.
     """
 
     q_start: float = 0.6
@@ -144,7 +144,7 @@ class DALBootstrapping(Schedule):
     With t = epoch + 1, T = epochs and t0 = (1 - q_start) / (q_end - q_start) T it is lambda_end (t - t0) / (T - t0)
     from t0 on. Where t0 >= T, or q_end = q_start, it stays 0.
 
-    Reference: D (Li et al. 2023), Algorithm 1, which is 0 / 0 at t = T for (q_start, q_end) = (0, 1).
+    Reference: Li et al. 2023, Algorithm 1, which is 0 / 0 at t = T for (q_start, q_end) = (0, 1).
     """
 
     q_start: float = 0.6

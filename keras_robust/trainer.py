@@ -81,7 +81,7 @@ class Method:
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps weights and optimiser of the last epoch, in one file that is there whole or not at all.
+    """Keeps weights and optimizer of the last epoch, in one file that is there whole or not at all.
 
     Keras' BackupAndRestore writes the weights, then the number of the epoch: a run that is killed between the two
     repeats an epoch with weights that have seen it. Here the number is in the name of the file.

@@ -150,7 +150,7 @@ class WeightLog:
 
         A log of looks after each epoch has one entry an epoch.
 
-        Reference: C (Ou & Zhang 2023); as printed there it lacks the weight.
+        Reference: Ou & Zhang 2023; as printed there it lacks the weight.
         """
         rates = []
         for records in self:
@@ -164,7 +164,7 @@ class WeightLog:
     def mean_weights(self) -> tuple[float, float]:
         """Mean implicit weights of samples with clean and with wrong labels, each step weighted by its learning rate.
 
-        Reference: C (Ou & Zhang 2023).
+        Reference: Ou & Zhang 2023.
 
         Raises:
             ValueError: if clean labels are not known.
@@ -189,7 +189,7 @@ class WeightLog:
         """Share (epochs,) of the samples with clean labels for which the label is predicted."""
         return self._share(lambda records, wrong: ~wrong, "label")
 
-    def memorised(self) -> np.ndarray:
+    def memorized(self) -> np.ndarray:
         """Share (epochs,) of the samples with wrong labels for which the wrong label is predicted."""
         return self._share(lambda records, wrong: wrong, "label")
 

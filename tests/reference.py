@@ -269,7 +269,7 @@ def _exp_t(x, t):
 
 
 def _tempered_softmax(z, t):
-    """exp_t(z_k - normaliser), the normaliser found by way of the largest probability, which lies in [1/K, 1]."""
+    """exp_t(z_k - normalizer), the normalizer found by way of the largest probability, which lies in [1/K, 1]."""
     if t == 1:
         return softmax(z)
     top = max(z)

@@ -12,14 +12,14 @@ import keras_robust as kr
 
 LABEL, CLEAN = np.array([0, 1, 2, 1, 0, 2]), np.array([0, 1, 0, 2, 1, -1])
 LOGITS = np.random.default_rng(0).normal(size=(6, 3)).astype("float32")
-LOGITS[2, 2], LOGITS[3, 2] = 4.0, 4.0  # sample 2 is memorised, sample 3 corrected
+LOGITS[2, 2], LOGITS[3, 2] = 4.0, 4.0  # sample 2 is memorized, sample 3 corrected
 WRONG, RIGHT = np.array([2, 3, 4]), np.array([0, 1])
 STATISTICS = kr.GCE(from_logits=True).sample_statistics(LABEL, ops.convert_to_tensor(LOGITS))
 PREDICTED = LOGITS.argmax(axis=-1)
 
 # Every public metric, and what it must say.
 CASES = {
-    "memorised_share": (kr.metrics.MemorisedShare(), (PREDICTED == LABEL)[WRONG].mean()),
+    "memorized_share": (kr.metrics.MemorizedShare(), (PREDICTED == LABEL)[WRONG].mean()),
     "corrected_share": (kr.metrics.CorrectedShare(), (PREDICTED == CLEAN)[WRONG].mean()),
     "margin_clean": (kr.metrics.MeanMargin("clean", from_logits=True), as_numpy(STATISTICS.margin)[RIGHT].mean()),
     "margin_wrong": (kr.metrics.MeanMargin("wrong", from_logits=True), as_numpy(STATISTICS.margin)[WRONG].mean()),
@@ -77,9 +77,9 @@ def test_configuration(name):
 
 
 def test_wrong_use():
-    metric = kr.metrics.MemorisedShare()
+    metric = kr.metrics.MemorizedShare()
     for targets in (LABEL, {"label": LABEL}, {"label": LABEL, "clean": None}):
-        with pytest.raises(ValueError, match="MemorisedShare needs targets that tell clean labels.*ProvenanceModel"):
+        with pytest.raises(ValueError, match="MemorizedShare needs targets that tell clean labels.*ProvenanceModel"):
             metric.update_state(targets, LOGITS)
     with pytest.raises(ValueError, match="`of` of MeanMargin must be one of 'clean', 'wrong'. Received: of='noisy'"):
         kr.metrics.MeanMargin("noisy")

@@ -35,36 +35,36 @@ FIT = {"batch_size": 8, "epochs": 3, "shuffle": False, "verbose": 0}
 def test_trains_as_the_model_inside():
     expected = compiled(plain()).fit(X, LABEL, validation_data=(X, CLEAN), **FIT).history
     model = kr.ProvenanceModel(plain())
-    metrics = ["accuracy", kr.metrics.MemorisedShare(), kr.metrics.MeanMargin("clean", from_logits=True)]
+    metrics = ["accuracy", kr.metrics.MemorizedShare(), kr.metrics.MeanMargin("clean", from_logits=True)]
     model.compile(keras.optimizers.SGD(0.1, momentum=0.9), kr.ANLCE(from_logits=True), metrics=metrics)
     history = model.fit(X, TARGETS, validation_data=(X, CLEAN), **FIT).history
     for name, values in expected.items():
         assert history[name] == pytest.approx(values, rel=1e-5), name
-    ours = {"memorised_share", "margin_clean"}
+    ours = {"memorized_share", "margin_clean"}
     assert history.keys() - expected.keys() == ours | {f"val_{name}" for name in ours}
-    assert np.isnan(history["val_memorised_share"]).all()  # plain labels tell nothing of wrong ones
+    assert np.isnan(history["val_memorized_share"]).all()  # plain labels tell nothing of wrong ones
     measured = model.evaluate(X, TARGETS, batch_size=8, verbose=0, return_dict=True)
     predicted, wrong = model.predict(X, verbose=0).argmax(-1), LABEL != CLEAN
-    assert measured["memorised_share"] == pytest.approx((predicted == LABEL)[wrong].mean())
+    assert measured["memorized_share"] == pytest.approx((predicted == LABEL)[wrong].mean())
     np.testing.assert_allclose(model.predict(X, verbose=0), model.model.predict(X, verbose=0), rtol=1e-6)
 
 
 def test_weighted_metrics_and_sample_weights():
     model = kr.ProvenanceModel(plain())
-    model.compile("sgd", kr.CE(from_logits=True), weighted_metrics=[kr.metrics.MemorisedShare(), "accuracy"])
+    model.compile("sgd", kr.CE(from_logits=True), weighted_metrics=[kr.metrics.MemorizedShare(), "accuracy"])
     wrong = np.flatnonzero(LABEL != CLEAN)
     weight = np.zeros(N, "float32")
     weight[wrong[:3]] = 1.0
     share = model.evaluate(X, TARGETS, sample_weight=weight, batch_size=N, verbose=0, return_dict=True)
     predicted = model.predict(X, verbose=0).argmax(-1)[wrong[:3]]
-    assert share["memorised_share"] == pytest.approx((predicted == LABEL[wrong[:3]]).mean())
+    assert share["memorized_share"] == pytest.approx((predicted == LABEL[wrong[:3]]).mean())
 
 
 def test_targets_may_lack_what_nobody_asks_for():
     model = compiled(kr.ProvenanceModel(plain()))
     model.fit(X, {"label": LABEL}, **FIT)
     model.fit(X, LABEL, **FIT)
-    model.compile("sgd", kr.CE(from_logits=True), metrics=kr.metrics.MemorisedShare())
+    model.compile("sgd", kr.CE(from_logits=True), metrics=kr.metrics.MemorizedShare())
     with pytest.raises(ValueError, match="needs targets that tell clean labels"):
         model.fit(X, {"label": LABEL, "index": np.arange(N)}, **FIT)
 
@@ -92,12 +92,12 @@ def test_saves_as_the_model_inside(tmp_path):
     np.testing.assert_allclose(np.load(tmp_path / "out.npy"), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
     again = keras.models.load_model(tmp_path / "model.keras")
     assert isinstance(again.loss, kr.ANLCE)
-    # The optimiser's state is in the file: both go on alike.
+    # The optimizer's state is in the file: both go on alike.
     going_on = model.fit(X, TARGETS, **FIT).history["loss"]
     assert again.fit(X, LABEL, **FIT).history["loss"] == pytest.approx(going_on, rel=1e-5)
 
 
-def test_weights_files_hold_the_optimiser_and_fit_either(tmp_path):
+def test_weights_files_hold_the_optimizer_and_fit_either(tmp_path):
     model = compiled(kr.ProvenanceModel(plain()))
     model.fit(X, TARGETS, **FIT)
     model.save_weights(tmp_path / "w.weights.h5")
@@ -109,10 +109,10 @@ def test_weights_files_hold_the_optimiser_and_fit_either(tmp_path):
         assert other.fit(X, y, **FIT).history["loss"] == pytest.approx(going_on, rel=1e-5)
 
 
-def test_the_wrapper_itself_can_be_serialised(tmp_path):
+def test_the_wrapper_itself_can_be_serialized(tmp_path):
     model = kr.ProvenanceModel(plain(), name="outside")
     model.compile(
-        keras.optimizers.SGD(0.1, 0.9), kr.NCE(from_logits=True), metrics=["accuracy", kr.metrics.MemorisedShare()]
+        keras.optimizers.SGD(0.1, 0.9), kr.NCE(from_logits=True), metrics=["accuracy", kr.metrics.MemorizedShare()]
     )
     model.fit(X, TARGETS, **FIT)
     keras.saving.save_model(model, tmp_path / "wrapped.keras")

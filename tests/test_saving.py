@@ -50,7 +50,7 @@ def network(activation=None):
     return keras.Sequential([keras.Input((6,)), *hidden, layers.Dense(K, activation=activation)])
 
 
-# CoupledSGD, because Keras 3.15 saves its own optimisers on PyTorch under a name that only PyTorch can train with.
+# CoupledSGD, because Keras 3.15 saves its own optimizers on PyTorch under a name that only PyTorch can train with.
 
 
 def scheduled(folder):
@@ -61,7 +61,7 @@ def scheduled(folder):
     return model
 
 
-def penalised(folder):
+def penalized(folder):
     model = kr.regularize(network("softmax"), l1=1e-3)
     model.compile(kr.optimizers.CoupledSGD(0.05, momentum=0.9, weight_decay=1e-3), 2.0 * kr.NCE() + kr.GCE(0.5))
     model.fit(X, Y, callbacks=[kr.optimizers.cosine(0.05, 1)], **FIT)
@@ -77,7 +77,7 @@ def recorded(folder):
     return model
 
 
-CASES = {make.__name__: make for make in (scheduled, penalised, recorded)}
+CASES = {make.__name__: make for make in (scheduled, penalized, recorded)}
 
 
 def test_it_loads_on_another_backend_with_this_package_and_without(tmp_path):

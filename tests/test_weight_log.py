@@ -70,7 +70,7 @@ def test_statistics(log):
     assert log.suspects(1).tolist() == [2]
     assert log.detection() == Detection(1.0, 1.0)
     assert log.clean_accuracy() == pytest.approx([1.0, 0.5])
-    assert log.memorised() == pytest.approx([0.5, 1.0])
+    assert log.memorized() == pytest.approx([0.5, 1.0])
     assert log.corrected() == pytest.approx([0.5, 0.0])
     assert log.alpha() == pytest.approx([0.1 * 0.3, 0.1 * 1.4 / 3, 0.3 * 0.2, 0.3 * 0.4])
     clean = (0.1 * (0.4 + 0.2 + 0.0) + 0.3 * (0.2 + 0.2)) / (3 * 0.1 + 2 * 0.3)
@@ -97,7 +97,7 @@ def test_clean_labels_may_come_later(tmp_path):
     assert log.clean is None
     assert log.suspects().tolist() == [1, 0]
     with pytest.raises(ValueError, match="holds no clean labels.*WeightLog.path, clean=..."):
-        log.memorised()
+        log.memorized()
     assert WeightLog(tmp_path, clean=[0, 0]).corrected() == [1.0]
     with pytest.raises(ValueError, match=r"`clean` of WeightLog must be class ids of shape \(2,\)"):
         WeightLog(tmp_path, clean=[0])
@@ -107,7 +107,7 @@ def test_without_wrong_labels_there_is_nothing_to_detect(tmp_path):
     write_epoch(tmp_path, 0, records(margin=[1.0, -1.0], label=[0, 1], clean=[0, 1]))
     log = WeightLog(tmp_path)
     assert np.isnan(log.detection()).all()
-    assert np.isnan(log.memorised()).all()
+    assert np.isnan(log.memorized()).all()
     assert np.isnan(log.mean_weights()[1])
 
 
@@ -149,7 +149,7 @@ for epoch in range(10):
     records["label"], records["clean"] = np.arange(len(records)) % 10, np.arange(len(records)) % 7
     write_epoch(sys.argv[1], epoch, records)
 log = WeightLog(sys.argv[1])
-log.suspects(100), log.detection(), log.alpha(), log.snr(), log.memorised(), log.corrected(), log.clean_accuracy()
+log.suspects(100), log.detection(), log.alpha(), log.snr(), log.memorized(), log.corrected(), log.clean_accuracy()
 print(peak() - before)
 """
 

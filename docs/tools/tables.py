@@ -56,7 +56,7 @@ def reasons(classes):
     return recommend(int(classes)).reason
 
 
-def initialisation(*classes):
+def initialization(*classes):
     rows = []
     for K in map(int, classes):
         bias, margin, exact = theory.logit_bias(K), theory.expected_margin(K), theory.expected_margin(K, exact=True)
@@ -78,14 +78,14 @@ def transferred(text, parameter, start, *classes):
 
 
 def robustness(classes):
-    """What uniform noise does to the minimiser of a loss."""
+    """What uniform noise does to the minimizer of a loss."""
     K = int(classes)
     chosen = (losses.CE(), losses.GCE(), losses.MAE(), losses.NCE(), losses.NCEandRCE(), losses.ANLCE(alpha=5, beta=5))
     rows = []
     for loss in (*chosen, losses.AGCE(a=6, q=1.5), losses.NCEandAGCE(alpha=1, beta=4, a=6, q=1.5), losses.TCE(t=2)):
         symmetric = "yes" if theory.is_symmetric(loss, K) else "no"
         rows.append((f"`{loss!r}`", symmetric, f"{theory.asymmetric_up_to(loss, K):.3f}"))
-    return _table(("loss", "symmetric", "noise rate up to which its minimiser stays"), rows, right=1)
+    return _table(("loss", "symmetric", "noise rate up to which its minimizer stays"), rows, right=1)
 
 
 def settings(classes):
@@ -156,7 +156,7 @@ def reproduced():
     return _table(("recipe", "paper, %", "here, %"), rows, right=2)
 
 
-def normalisations():
+def normalizations():
     rows = []
     for row in AUGMENTATIONS:
         mean, std = (", ".join(f"{number:.4g}" for number in numbers) for numbers in (row.mean, row.std))
@@ -246,7 +246,7 @@ def _call(name, words):
 _TABLES = (
     recommended,
     reasons,
-    initialisation,
+    initialization,
     mean_errors,
     transferred,
     robustness,
@@ -255,7 +255,7 @@ _TABLES = (
     one_setting,
     printed,
     reproduced,
-    normalisations,
+    normalizations,
     noises,
     commands,
 )

@@ -128,7 +128,7 @@ class DALSchedule(HyperparameterSchedule):
     t0 = (1 - q_start) / (q_end - q_start) T; lam = 0 while t < t0, or throughout where t0 >= T or q_end = q_start;
     then lam = lambda_end (t - t0) / (T - t0).
 
-    Reference: D (Li et al. 2023), Algorithm 1. Its code counts epochs from 0, so that q never reaches q_end.
+    Reference: Li et al. 2023, Algorithm 1. Its code counts epochs from 0, so that q never reaches q_end.
 
     Args:
         q_start: q at t = 0, at least 0.
@@ -158,7 +158,7 @@ class DALSchedule(HyperparameterSchedule):
 class LogitBiasCycle(HyperparameterSchedule):
     """Moves the logit bias through `values`, `hold` epochs each, and starts again after the last.
 
-    Reference: B (Staats et al. 2023).
+    Reference: Staats et al. 2023.
 
     Args:
         values: the biases.

@@ -183,7 +183,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
 
 
 def _plain(optimizer):
-    """The optimiser inside one that scales the loss."""
+    """The optimizer inside one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 

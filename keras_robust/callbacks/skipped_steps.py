@@ -9,7 +9,7 @@ from keras import ops
 class SkippedSteps(keras.callbacks.Callback):
     """Says so when training in float16 has come to a standstill.
 
-    Under `mixed_float16` Keras wraps the optimiser in a `LossScaleOptimizer`. A step whose gradients are not finite is
+    Under `mixed_float16` Keras wraps the optimizer in a `LossScaleOptimizer`. A step whose gradients are not finite is
     skipped, and the loss scale is halved; after 2,000 good steps in a row it is doubled. A few skipped steps at the
     start, and one now and then, are how the scale is found:
 
@@ -86,7 +86,7 @@ class SkippedSteps(keras.callbacks.Callback):
             self.model.stop_training = True
 
     def _done(self):
-        # Keras makes the counter with the optimiser, and its scale at the first step.
+        # Keras makes the counter with the optimizer, and its scale at the first step.
         optimizer = self.model.optimizer
         return int(ops.convert_to_numpy(getattr(optimizer, "inner_optimizer", optimizer)._iterations))
 

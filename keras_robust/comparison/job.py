@@ -36,13 +36,13 @@ class Comparison:
     MEASURES = {
         "last": lambda run: run.last,
         "best": lambda run: run.best,
-        "memorised": lambda run: run.memorised,
+        "memorized": lambda run: run.memorized,
         "precision": lambda run: run.detection.precision,
         "auroc": lambda run: run.detection.auroc,
     }
     HEADINGS = {
         "last": "test\naccuracy",
-        "memorised": "wrong\nlabels\nmemorised",
+        "memorized": "wrong\nlabels\nmemorized",
         "precision": "suspects\ntruly\nwrong",
         "auroc": "AUROC of\nsuspects",
     }
@@ -102,7 +102,7 @@ class Comparison:
             "dataset": self.dataset,
             "noise": self.noise,
             "data_dir": self.data_dir,
-            "realised_rates": [labels.rate for labels in self.labels],
+            "realized_rates": [labels.rate for labels in self.labels],
             "training": asdict(self.training),
             "losses": [asdict(one) for one in self.runs],
             **environment(),

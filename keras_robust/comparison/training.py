@@ -29,7 +29,7 @@ class Training:
         return 0.5 * self.learning_rate * (1.0 + math.cos(math.pi * epoch / self.epochs))
 
     def optimizer(self) -> keras.optimizers.Optimizer:
-        """A new optimiser."""
+        """A new optimizer."""
         return keras.optimizers.SGD(self.rate_at(0), momentum=self.momentum, global_clipnorm=self.clip_norm)
 
 
@@ -39,14 +39,14 @@ class Run:
 
     Attributes:
         test_accuracy: accuracy on clean test labels after each epoch, (epochs,).
-        memorised: share of the wrong training labels that the model predicts in the last epoch; NaN without any.
+        memorized: share of the wrong training labels that the model predicts in the last epoch; NaN without any.
         detection: how well the samples of lowest mean margin find the wrong labels.
         seconds: time of training and evaluation.
     """
 
     seed: int
     test_accuracy: np.ndarray
-    memorised: float
+    memorized: float
     detection: Detection
     seconds: float
 
@@ -75,7 +75,7 @@ def train(contender: Contender, task: Task, training: Training, seed: int, log: 
     return Run(
         seed=seed,
         test_accuracy=np.asarray(history.history["val_accuracy"]),
-        memorised=float(weights.memorised()[-1]),
+        memorized=float(weights.memorized()[-1]),
         detection=weights.detection(),
         seconds=time.perf_counter() - start,
     )

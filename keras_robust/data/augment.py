@@ -1,4 +1,4 @@
-"""How the papers normalise and augment images: a table, and Keras layers made from it that follow a given seed."""
+"""How the papers normalize and augment images: a table, and Keras layers made from it that follow a given seed."""
 
 import contextlib
 from dataclasses import dataclass
@@ -22,11 +22,11 @@ class Recipe:
         shift: pixels of zero padding around an image before it is cropped at random to its size.
         flip: whether half of the images are mirrored, left and right exchanged.
         rotation: largest angle of a random rotation, in degrees; corners are filled with zeros.
-        jitter: largest changes of brightness, contrast, saturation and hue (in turns of the colour circle).
+        jitter: largest changes of brightness, contrast, saturation and hue (in turns of the color circle).
         resize: length to which the shorter side of an image from disk is brought; None: as it is.
         size: side of the square cut out of an image from disk.
-        crop: how that is done for training: "centre"; "random"; "resized", a random part of 8% to 100% of the area with
-            sides of ratio 3/4 to 4/3, brought to that size. Test images are always resized and cut at the centre.
+        crop: how that is done for training: "center"; "random"; "resized", a random part of 8% to 100% of the area with
+            sides of ratio 3/4 to 4/3, brought to that size. Test images are always resized and cut at the center.
     """
 
     name: str
@@ -40,7 +40,7 @@ class Recipe:
     jitter: tuple | None = None
     resize: int | None = None
     size: int | None = None
-    crop: str = "centre"
+    crop: str = "center"
 
     def layers(self, height: int, width: int) -> list:
         """The augmentation of batches of images in [0, 255], as Keras' own preprocessing layers, in order."""
@@ -71,8 +71,8 @@ class Recipe:
         return made
 
 
-_ANL = "released code of A (Ye et al. 2023)"
-_DAL = "released code of D (Li et al. 2023)"
+_ANL = "released code of Ye et al. 2023"
+_DAL = "released code of Li et al. 2023"
 _DIVIDEMIX = "released code of DivideMix (Li et al. 2020)"
 _CIFAR10 = {"dataset": "cifar10", "mean": (0.4914, 0.4822, 0.4465), "shift": 4, "flip": True}
 _CIFAR100 = {"dataset": "cifar100", "shift": 4, "flip": True}
@@ -89,9 +89,9 @@ RECIPES = (
     Recipe("dal", std=(0.2023, 0.1994, 0.2010), source=_DAL, **_CIFAR10),
     Recipe("anl", rotation=20, source=_ANL, **_RGB100, **_CIFAR100),
     Recipe("dal", mean=(0.5071, 0.4867, 0.4408), std=(0.2675, 0.2565, 0.2761), source=_DAL, **_CIFAR100),
-    Recipe("logit_bias", rotation=15, source="B (Staats et al. 2023), appendix", **_RGB100, **_CIFAR100),
+    Recipe("logit_bias", rotation=15, source="Staats et al. 2023, appendix", **_RGB100, **_CIFAR100),
     Recipe("anl", "webvision", source=_ANL, **_WEB),
-    Recipe("anl", "mini_webvision", source=f"{_ANL} and of D (Li et al. 2023)", **_WEB),
+    Recipe("anl", "mini_webvision", source=f"{_ANL} and of Li et al. 2023", **_WEB),
     Recipe(
         "dividemix", "mini_webvision", source=_DIVIDEMIX, resize=256, size=227, crop="random", flip=True, **IMAGENET
     ),

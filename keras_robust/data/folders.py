@@ -1,4 +1,4 @@
-"""Data sets in folders on disk, in their official layouts: which files there are and what they are labelled.
+"""Data sets in folders on disk, in their official layouts: which files there are and what they are labeled.
 
 Images are never all in memory; the labels are. All files are looked for when a data set is loaded, by listing each
 folder once, and nothing is left out in silence: what does not fit is an error that names the file.
@@ -168,18 +168,18 @@ def _listed(path, folder, num_classes):
 
 
 def _keyed(root, keys, values, num_classes):
-    """The files that a list of names holds, labelled by a second list that may hold more."""
+    """The files that a list of names holds, labeled by a second list that may hold more."""
     names, labels = _pairs(root / values, num_classes)
     known = dict(zip(names, labels.tolist(), strict=True))
     differ = [name for name, label in zip(names, labels.tolist(), strict=True) if known[name] != label]
     if differ:
         raise ValueError(f"{root / values} gives {differ[0]} two labels.")
     wanted = _lines(root / keys)
-    unlabelled = [name for name in wanted if name not in known]
-    if unlabelled:
+    unlabeled = [name for name in wanted if name not in known]
+    if unlabeled:
         raise ValueError(
-            f"{root / values} has no label for {len(unlabelled):,} of the {len(wanted):,} images that {keys} names, "
-            f"the first: {unlabelled[0]}."
+            f"{root / values} has no label for {len(unlabeled):,} of the {len(wanted):,} images that {keys} names, "
+            f"the first: {unlabeled[0]}."
         )
     return _files(root / keys, root, wanted, np.array([known[name] for name in wanted], "int32"))
 

@@ -42,7 +42,7 @@ class DatasetInfo:
         train_size, test_size: numbers of images in the data set; with a `fraction` only that share of them is used.
         complete: whether these are the published numbers.
         mean, std: what was subtracted from and divided into images in [0, 1], by channel.
-        normalisation: where mean and std are from.
+        normalization: where mean and std are from.
         augmentation: name of the recipe, "none", or the class of your own layer.
     """
 
@@ -55,7 +55,7 @@ class DatasetInfo:
     complete: bool
     mean: tuple
     std: tuple
-    normalisation: str
+    normalization: str
     augmentation: str
 
 
@@ -97,9 +97,9 @@ def load(
     Each epoch has a new order and a new augmentation. The k-th time that a split is iterated, the same `seed` gives the
     same batches, on every backend; Keras iterates once more to build a model that is not built yet.
 
-    Images are augmented in [0, 255], as Keras' layers expect them, then normalised. `data.augment.RECIPES` is the table
+    Images are augmented in [0, 255], as Keras' layers expect them, then normalized. `data.augment.RECIPES` is the table
     of what the papers do: CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
-    "logit_bias"); WebVision a random part of the image, flip and colour jitter; MNIST nothing.
+    "logit_bias"); WebVision a random part of the image, flip and color jitter; MNIST nothing.
 
     Args:
         name: one of the names above.
@@ -111,7 +111,7 @@ def load(
         data_dir: folder that holds the data set, by itself or in a folder of its name; for npz and TFDS see
             `load_arrays`. Human labels are looked for in it, or in noisy_labels/ in it if there is such a folder.
         augment: True for the data set's own augmentation, False or None for none, the name of another recipe of the
-            data set ("anl", "dal", "logit_bias", "dividemix"), which brings its normalisation too, or a Keras or
+            data set ("anl", "dal", "logit_bias", "dividemix"), which brings its normalization too, or a Keras or
             KerasCV layer. KerasCV's layers draw from TensorFlow's own generators: this seed does not fix them.
         provenance: whether targets of training are {"label", "index", "clean"}, int32, instead of labels: index is the
             position of the sample in the data set, in [0, info.train_size); "clean" is left out where it is unknown.
@@ -184,7 +184,7 @@ def load(
         complete=sizes == SIZES[name],
         mean=row.mean,
         std=row.std,
-        normalisation=row.source,
+        normalization=row.source,
         augmentation=called,
     )
     return Splits(train, test, info, drawn)
@@ -247,7 +247,7 @@ def _drawn(name, people, noise, arrays, row, seed, data_dir, exact=False):
         return None
     if people is not None and not noise.startswith("human:"):
         refuse("load", "noise", f'"human:..." for {name}; other noise goes with {arrays.name!r}', noise)
-    whole = {"exact": exact, "dataset": name, "features": _Normalised(arrays.x_train, row), "ids": arrays.ids_train}
+    whole = {"exact": exact, "dataset": name, "features": _Normalized(arrays.x_train, row), "ids": arrays.ids_train}
     if not noise.startswith("human:"):
         return draw(noise, labels, K, seed, **whole)
     if data_dir is None:
@@ -282,7 +282,7 @@ def _fitting(name, noise, labels, K, count=None):
     return noise
 
 
-class _Normalised:
+class _Normalized:
     """Images as the network sees them, some rows at a time: all of them would need several times the memory."""
 
     def __init__(self, images, row):

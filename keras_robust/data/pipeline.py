@@ -51,10 +51,10 @@ def import_tensorflow():
 
 @dataclass(frozen=True)
 class Preparation:
-    """What is done to images: read, cut to size, augmented with a seed, normalised.
+    """What is done to images: read, cut to size, augmented with a seed, normalized.
 
     Attributes:
-        recipe: normalisation, and how images from disk are cut.
+        recipe: normalization, and how images from disk are cut.
         augmentation: for training; None for images as they are.
     """
 
@@ -95,7 +95,7 @@ class Preparation:
         return tf.ensure_shape(image, (*square, 3))
 
     def finish(self, images, seed):
-        """Images (batch, height, width, channels) in [0, 255], augmented and normalised, float32."""
+        """Images (batch, height, width, channels) in [0, 255], augmented and normalized, float32."""
         import tensorflow as tf
 
         if self.augmentation is not None:

@@ -10,7 +10,7 @@ from keras_robust.diagnostics.statistics import (
     MarginHistograms,
     effective_rate,
     margin_histograms,
-    memorisation_curves,
+    memorization_curves,
 )
 from keras_robust.diagnostics.suspects import Suspect, SuspectReport, suspect_sheet, suspect_table, write_suspects
 from keras_robust.weight_log import Detection, WeightLog, merged_log
@@ -30,7 +30,7 @@ __all__ = [
     "estimated_transition",
     "log_names",
     "margin_histograms",
-    "memorisation_curves",
+    "memorization_curves",
     "merged_log",
     "open_run",
     "pictures",

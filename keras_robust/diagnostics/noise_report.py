@@ -14,8 +14,8 @@ def report_noise(
 ) -> NoisyLabels:
     """Draws wrong labels for a data set and writes them, their report, and pictures of them into a new folder.
 
-    labels.npz (`NoisyLabels.load` reads it), noise.txt (convention, realised rate and matrix), transition.png, and
-    mislabelled.png, some of the wrongly labelled images, each with its given label over its clean one.
+    labels.npz (`NoisyLabels.load` reads it), noise.txt (convention, realized rate and matrix), transition.png, and
+    mislabeled.png, some of the wrongly labeled images, each with its given label over its clean one.
 
     Args:
         folder: a new folder.
@@ -33,7 +33,7 @@ def report_noise(
 
     >>> labels = report_noise(tmp_path / "noise", "digits", "pair:0.2")
     >>> sorted(path.name for path in (tmp_path / "noise").iterdir())
-    ['labels.npz', 'mislabelled.png', 'noise.txt', 'transition.png']
+    ['labels.npz', 'mislabeled.png', 'noise.txt', 'transition.png']
     """
     arrays, labels = load_noisy(dataset, noise, seed, data_dir)
     folder = pathlib.Path(folder)
@@ -46,5 +46,5 @@ def report_noise(
     shown = np.random.default_rng(seed).permutation(wrong)[:samples]
     captions = [f"{names[labels.noisy[i]]}\n({names[labels.clean[i]]})" for i in shown]
     title = f"{title}; given label, (clean label)"
-    plots.contact_sheet(arrays.x_train[shown], captions, title=title).figure.savefig(folder / "mislabelled.png")
+    plots.contact_sheet(arrays.x_train[shown], captions, title=title).figure.savefig(folder / "mislabeled.png")
     return labels

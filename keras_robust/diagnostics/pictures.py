@@ -6,7 +6,7 @@ from keras_robust.checks import refuse
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.believed import estimated_transition
 from keras_robust.diagnostics.runs import LoggedRun
-from keras_robust.diagnostics.statistics import effective_rate, margin_histograms, memorisation_curves
+from keras_robust.diagnostics.statistics import effective_rate, margin_histograms, memorization_curves
 from keras_robust.losses import RobustLoss
 from keras_robust.theory import expected_margin, initial_margins, logit_bias, mean_error, weight_curve
 
@@ -18,7 +18,7 @@ CLASSES = (2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000, 10_000, 100_0
 
 
 def weights(losses: dict[str, RobustLoss], K: int, unit: bool = False):
-    """Implicit weights of losses against the margin, over the margins of K classes at initialisation.
+    """Implicit weights of losses against the margin, over the margins of K classes at initialization.
 
     Args:
         losses: label -> loss.
@@ -110,8 +110,8 @@ def margins(run: LoggedRun, epochs=None):
     return plots.margin_histograms(*found, title=run.title)[0].figure
 
 
-def memorisation(run: LoggedRun):
-    """What a run made of clean and wrong labels, epoch by epoch; see `diagnostics.memorisation_curves`.
+def memorization(run: LoggedRun):
+    """What a run made of clean and wrong labels, epoch by epoch; see `diagnostics.memorization_curves`.
 
     Raises:
         ValueError: if its clean labels are not known.
@@ -123,10 +123,10 @@ def memorisation(run: LoggedRun):
     >>> records["margin"], records["label"], records["learning_rate"] = [2, 1, -1, 3], [0, 1, 1, 0], 0.1
     >>> write_epoch(tmp_path, 0, records)
     >>> run = keras_robust.diagnostics.open_run(tmp_path)
-    >>> keras_robust.diagnostics.pictures.memorisation(run).axes[0].get_ylabel()
+    >>> keras_robust.diagnostics.pictures.memorization(run).axes[0].get_ylabel()
     'share of samples (%)'
     """
-    return plots.memorisation(memorisation_curves(run), title=run.title).figure
+    return plots.memorization(memorization_curves(run), title=run.title).figure
 
 
 def alpha(runs: list[LoggedRun]):

@@ -1,4 +1,4 @@
-"""What a log or a History says of training: curves of memorisation, the effective learning rate, margins by epoch."""
+"""What a log or a History says of training: curves of memorization, the effective learning rate, margins by epoch."""
 
 from typing import NamedTuple
 
@@ -12,7 +12,7 @@ from keras_robust.weight_log import WeightLog
 # What the entries of a History are called in a picture; see `keras_robust.metrics`.
 _CURVES = {
     "val_accuracy": "clean test labels",
-    "memorised_share": "wrong labels, memorised",
+    "memorized_share": "wrong labels, memorized",
     "corrected_share": "wrong labels, corrected",
 }
 
@@ -38,28 +38,28 @@ class MarginHistograms(NamedTuple):
     counts: dict
 
 
-def memorisation_curves(source) -> dict[str, Curve]:
+def memorization_curves(source) -> dict[str, Curve]:
     """What becomes of right and wrong labels, epoch by epoch, and of the test data.
 
-    "clean training labels": share that the model predicts; "wrong labels, memorised": share of the wrong labels that it
+    "clean training labels": share that the model predicts; "wrong labels, memorized": share of the wrong labels that it
     predicts; "wrong labels, corrected": share for which it predicts the clean label instead; "clean test labels": test
     accuracy. What is not known is left out.
 
-    Reference: D (Li et al. 2023), Fig. 4.
+    Reference: Li et al. 2023, Fig. 4.
 
     Args:
         source: a `WeightLog`, what `open_run` opened, or a History (or its dict) of a `fit` with the metrics
-            `MemorisedShare` and `CorrectedShare`.
+            `MemorizedShare` and `CorrectedShare`.
 
     Raises:
         ValueError: if nothing of it is known.
 
     Example:
 
-    >>> history = {"accuracy": [0.5, 0.7], "val_accuracy": [0.6, 0.9], "memorised_share": [0.1, 0.2]}
-    >>> curves = keras_robust.diagnostics.memorisation_curves(history)
-    >>> curves["wrong labels, memorised"].values.tolist(), sorted(curves)
-    ([0.1, 0.2], ['clean test labels', 'wrong labels, memorised'])
+    >>> history = {"accuracy": [0.5, 0.7], "val_accuracy": [0.6, 0.9], "memorized_share": [0.1, 0.2]}
+    >>> curves = keras_robust.diagnostics.memorization_curves(history)
+    >>> curves["wrong labels, memorized"].values.tolist(), sorted(curves)
+    ([0.1, 0.2], ['clean test labels', 'wrong labels, memorized'])
     """
     if isinstance(source, LoggedRun):
         curves = _of_log(source.log)
@@ -68,7 +68,7 @@ def memorisation_curves(source) -> dict[str, Curve]:
     elif isinstance(source, WeightLog):
         curves = _of_log(source)
     else:
-        history = _history("memorisation_curves", source)
+        history = _history("memorization_curves", source)
         curves = {name: _curve(history[key]) for key, name in _CURVES.items() if key in history}
     if not curves:
         raise ValueError(
@@ -83,7 +83,7 @@ def effective_rate(source) -> np.ndarray:
 
     Two losses with the same alpha_t learn at the same speed; a robust loss lowers it by itself as training goes.
 
-    Reference: C (Ou & Zhang 2023).
+    Reference: Ou & Zhang 2023.
 
     Args:
         source: a `WeightLog` or what `open_run` opened, for one value a step (`WeightLog.alpha`); or a History (or its
@@ -119,7 +119,7 @@ def margin_histograms(log: WeightLog, epochs=None, bins: int = 60) -> MarginHist
 
     The bins span the margins of all these epochs, so that pictures of them can be compared.
 
-    Reference: C (Ou & Zhang 2023), Figs. 3, 9 and 10.
+    Reference: Ou & Zhang 2023, Figs. 3, 9 and 10.
 
     Args:
         log: the log of a training run.
@@ -168,7 +168,7 @@ def _of_log(log):
     epochs = np.array(log.epochs) + 1
     shares = {
         "clean training labels": log.clean_accuracy(),
-        "wrong labels, memorised": log.memorised(),
+        "wrong labels, memorized": log.memorized(),
         "wrong labels, corrected": log.corrected(),
     }
     return {name: Curve(epochs, values) for name, values in shares.items() if not np.all(np.isnan(values))}

@@ -33,7 +33,7 @@ def serving(
     which servers do not read and which may be deleted.
 
     What is written is the network alone: no loss, and so no logit bias or temperature of a loss, no schedule, no
-    optimiser, no penalty, no class of this package. Of a `ProvenanceModel` it is the model inside. On TensorFlow it is
+    optimizer, no penalty, no class of this package. Of a `ProvenanceModel` it is the model inside. On TensorFlow it is
     written right away. From JAX and PyTorch the model goes through a `.keras` file to a process of its own that has
     TensorFlow, so layers that are not Keras' own must be found by importing their module, not in a notebook's cells.
 

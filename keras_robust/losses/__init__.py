@@ -1,12 +1,12 @@
 """Losses for learning with wrong labels, and the algebra that they are written in.
 
-Papers are cited by letter in this package:
+The five papers:
 
-    N  Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels (active passive loss)
-    A  Ye et al. 2023, Active Negative Loss Functions for Learning with Noisy Labels
-    D  Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise
-    B  Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning (logit bias)
-    C  Ou & Zhang 2023, Robust loss functions under a curriculum view
+    Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels (active passive loss)
+    Ye et al. 2023, Active Negative Loss Functions for Learning with Noisy Labels
+    Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise
+    Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning (logit bias)
+    Ou & Zhang 2023, Robust loss functions under a curriculum view
 """
 
 from keras_robust.losses.active_negative import ANLCE, ANLCEER, ANLFL, NNCE, NNFL

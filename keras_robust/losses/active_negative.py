@@ -1,4 +1,4 @@
-"""Active negative losses (A: Ye et al. 2023): a normalised loss plus a normalised negative one."""
+"""Active negative losses (A: Ye et al. 2023): a normalized loss plus a normalized negative one."""
 
 from keras import ops
 
@@ -12,9 +12,9 @@ from keras_robust.registration import registered
 
 @registered
 class NNCE(ComposedLoss):
-    """Normalised negative cross entropy, 1 - (A + log p_y) / sum_k (A + log p_k), A = -log p_min.
+    """Normalized negative cross entropy, 1 - (A + log p_y) / sum_k (A + log p_k), A = -log p_min.
 
-    Reference: A (Ye et al. 2023). In its Eq. 15, labelled entry, the numerator must sum over k != y.
+    Reference: Ye et al. 2023. In its Eq. 15, labeled entry, the numerator must sum over k != y.
 
     Args:
         p_min: smallest probability, in (0, 1/K); p is clamped there, as the definition says.
@@ -33,9 +33,9 @@ class NNCE(ComposedLoss):
 
 @registered
 class NNFL(ComposedLoss):
-    """Normalised negative focal loss, 1 - (A - FL(y)) / sum_k (A - FL(k)), A = FL at p_min.
+    """Normalized negative focal loss, 1 - (A - FL(y)) / sum_k (A - FL(k)), A = FL at p_min.
 
-    Reference: A (Ye et al. 2023). The gradient flows through the focal factor; released code detaches it.
+    Reference: Ye et al. 2023. The gradient flows through the focal factor; released code detaches it.
 
     Args:
         gamma: focusing exponent, at least 0.
@@ -60,7 +60,7 @@ class ANLCE(ComposedLoss):
 
     The paper trains it with an L1 penalty on all weights and no weight decay: `keras_robust.regularize(model, l1=...)`.
 
-    Reference: A (Ye et al. 2023); alpha, beta and the L1 factor in its released code: 1, 1, 1e-6 (MNIST), 5, 5, 5e-5
+    Reference: Ye et al. 2023; alpha, beta and the L1 factor in its released code: 1, 1, 1e-6 (MNIST), 5, 5, 5e-5
     (CIFAR-10), 10, 1, 5e-7 (CIFAR-100), with a gradient norm clip of 5.
 
     Args:
@@ -86,7 +86,7 @@ class ANLCE(ComposedLoss):
 class ANLFL(ComposedLoss):
     """ANL-FL, alpha NFL + beta NNFL.
 
-    Reference: A (Ye et al. 2023), whose released code gives it the settings of `ANLCE` on MNIST and CIFAR.
+    Reference: Ye et al. 2023, whose released code gives it the settings of `ANLCE` on MNIST and CIFAR.
 
     Args:
         alpha: weight of `NFL`, at least 0.
@@ -117,7 +117,7 @@ class ANLCEER(ComposedLoss):
     of weight 0 do not enter the mean. The loss couples the samples of a batch: it has no implicit weight, and under
     data parallelism each replica takes its own mean, so it is not equal to training on one device.
 
-    Reference: the later variant of A (Ye et al. 2023); lam is 2 on CIFAR-10 and 0.01 on CIFAR-100 in its released code.
+    Reference: the later variant of Ye et al. 2023; lam is 2 on CIFAR-10 and 0.01 on CIFAR-100 in its released code.
 
     Args:
         alpha: weight of `NCE`, at least 0.

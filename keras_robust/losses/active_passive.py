@@ -1,4 +1,4 @@
-"""Normalised losses and the active + passive pairs (N: Ma et al. 2020, and the pairs of Zhou et al. 2021)."""
+"""Normalized losses and the active + passive pairs (N: Ma et al. 2020, and the pairs of Zhou et al. 2021)."""
 
 from keras_robust.checks import at_least, greater_than
 from keras_robust.losses.algebra import Normalized
@@ -11,9 +11,9 @@ from keras_robust.registration import registered
 
 @registered
 class NCE(ComposedLoss):
-    """Normalised cross entropy, log p_y / sum_k log p_k. Robust, but underfits alone: see `NCEandRCE`.
+    """Normalized cross entropy, log p_y / sum_k log p_k. Robust, but underfits alone: see `NCEandRCE`.
 
-    Reference: N (Ma et al. 2020).
+    Reference: Ma et al. 2020.
 
     Example:
 
@@ -27,12 +27,12 @@ class NCE(ComposedLoss):
 
 @registered
 class NFL(ComposedLoss):
-    """Normalised focal loss, FL(y) / sum_k FL(k).
+    """Normalized focal loss, FL(y) / sum_k FL(k).
 
-    Reference: N (Ma et al. 2020). B (Staats et al. 2023) prints the factor inside the logarithm; we do not.
+    Reference: Ma et al. 2020. Staats et al. 2023 prints the factor inside the logarithm; we do not.
 
     Args:
-        gamma: focusing exponent, at least 0; 0.5 in the released code of N.
+        gamma: focusing exponent, at least 0; 0.5 in the released code of Ma et al.
 
     Example:
 
@@ -48,9 +48,9 @@ class NFL(ComposedLoss):
 
 @registered
 class NMAE(ComposedLoss):
-    """Normalised MAE, (1 - p) / (K - 1).
+    """Normalized MAE, (1 - p) / (K - 1).
 
-    Reference: N (Ma et al. 2020). Sums to 1 over the labels; the versions of two released code bases do not.
+    Reference: Ma et al. 2020. Sums to 1 over the labels; the versions of two released code bases do not.
 
     Example:
 
@@ -64,9 +64,9 @@ class NMAE(ComposedLoss):
 
 @registered
 class NRCE(ComposedLoss):
-    """Normalised RCE, which is (1 - p) / (K - 1) whatever A is.
+    """Normalized RCE, which is (1 - p) / (K - 1) whatever A is.
 
-    Reference: N (Ma et al. 2020).
+    Reference: Ma et al. 2020.
 
     Args:
         A: what log 0 stands for, below 0; it cancels.
@@ -85,9 +85,9 @@ class NRCE(ComposedLoss):
 
 @registered
 class NGCE(ComposedLoss):
-    """Normalised generalised cross entropy, GCE(y) / sum_k GCE(k).
+    """Normalized generalized cross entropy, GCE(y) / sum_k GCE(k).
 
-    Reference: N (Ma et al. 2020); q = 0.7 in its text, 0.1 in its configurations.
+    Reference: Ma et al. 2020; q = 0.7 in its text, 0.1 in its configurations.
 
     Args:
         q: exponent, at least 0.
@@ -111,7 +111,7 @@ class APL(ComposedLoss):
     An active loss raises the label's probability, a passive one lowers the others'; robust losses of both kinds
     together do not underfit.
 
-    Reference: N (Ma et al. 2020).
+    Reference: Ma et al. 2020.
 
     Args:
         active: any loss.
@@ -146,7 +146,7 @@ class Pair(ComposedLoss):
 class NCEandMAE(Pair):
     """alpha NCE + beta MAE.
 
-    Reference: N (Ma et al. 2020). MAE is 1 - p: its published weights go with that scale.
+    Reference: Ma et al. 2020. MAE is 1 - p: its published weights go with that scale.
 
     Args:
         alpha: weight of `NCE`, at least 0.
@@ -167,7 +167,7 @@ class NCEandMAE(Pair):
 class NCEandRCE(Pair):
     """alpha NCE + beta RCE. A strong general choice.
 
-    Reference: N (Ma et al. 2020); alpha and beta are 1 and 1 (CIFAR-10) or 10 and 0.1 (CIFAR-100) in its released code,
+    Reference: Ma et al. 2020; alpha and beta are 1 and 1 (CIFAR-10) or 10 and 0.1 (CIFAR-100) in its released code,
     which has A = log(1e-4).
 
     Args:
@@ -192,7 +192,7 @@ class NCEandRCE(Pair):
 class NFLandMAE(Pair):
     """alpha NFL + beta MAE.
 
-    Reference: N (Ma et al. 2020).
+    Reference: Ma et al. 2020.
 
     Args:
         alpha: weight of `NFL`, at least 0.
@@ -216,7 +216,7 @@ class NFLandMAE(Pair):
 class NFLandRCE(Pair):
     """alpha NFL + beta RCE.
 
-    Reference: N (Ma et al. 2020), whose released code has A = log(1e-4).
+    Reference: Ma et al. 2020, whose released code has A = log(1e-4).
 
     Args:
         alpha: weight of `NFL`, at least 0.
@@ -242,7 +242,7 @@ class NFLandRCE(Pair):
 class NGCEandMAE(Pair):
     """alpha NGCE + beta MAE.
 
-    Reference: N (Ma et al. 2020).
+    Reference: Ma et al. 2020.
 
     Args:
         alpha: weight of `NGCE`, at least 0.
@@ -266,7 +266,7 @@ class NGCEandMAE(Pair):
 class NGCEandRCE(Pair):
     """alpha NGCE + beta RCE.
 
-    Reference: N (Ma et al. 2020), whose released code has A = log(1e-4).
+    Reference: Ma et al. 2020, whose released code has A = log(1e-4).
 
     Args:
         alpha: weight of `NGCE`, at least 0.

@@ -40,10 +40,10 @@ class WrapperOfProbability(RobustLoss):
 class Normalized(WrapperOfProbability):
     """A loss divided by its sum over all labels: L(y) / sum_k L(k).
 
-    Any loss becomes symmetric by it: the normalised losses of the K labels sum to 1, so uniform label noise does not
-    move the minimiser. Alone it underfits; see `APL`.
+    Any loss becomes symmetric by it: the normalized losses of the K labels sum to 1, so uniform label noise does not
+    move the minimizer. Alone it underfits; see `APL`.
 
-    Reference: N (Ma et al. 2020), Eq. 4 (whose printed sign of the normaliser is wrong).
+    Reference: Ma et al. 2020, Eq. 4 (whose printed sign of the normalizer is wrong).
 
     Args:
         loss: a function of one probability (`CE`, `FL`, `GCE`, ..., sums of them, `UnitWeight`, `MarginScale`).
@@ -64,12 +64,12 @@ class Normalized(WrapperOfProbability):
 
 @registered
 class NegativeNormalized(WrapperOfProbability):
-    """Normalised negative loss: 1 - (A - L(y)) / sum_k (A - L(k)), with p clamped from below at `p_min`, A = L(p_min).
+    """Normalized negative loss: 1 - (A - L(y)) / sum_k (A - L(k)), with p clamped from below at `p_min`, A = L(p_min).
 
     A passive loss made from an active one: it pushes down the classes that are not the label. Symmetric, as
     `Normalized`.
 
-    Reference: A (Ye et al. 2023); the clamp max(p_k, p_min) is part of the definition, so that the gradient of a
+    Reference: Ye et al. 2023; the clamp max(p_k, p_min) is part of the definition, so that the gradient of a
     clamped entry is 0.
 
     Args:
@@ -117,7 +117,7 @@ class UnitWeight(WrapperOfProbability):
 
     Losses become comparable at one learning rate: they differ in where they put weight, not in how much.
 
-    Reference: C (Ou & Zhang 2023); its Table 6 lists the weights.
+    Reference: Ou & Zhang 2023; its Table 6 lists the weights.
 
     Args:
         loss: a function of one probability whose weight is not 0 everywhere.

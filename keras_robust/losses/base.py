@@ -61,7 +61,7 @@ class RobustLoss(DeclaredLoss):
     """Base class of all losses of this package.
 
     Shared arguments:
-        from_logits: whether `y_pred` holds logits (recommended) or probabilities. Probabilities are renormalised and
+        from_logits: whether `y_pred` holds logits (recommended) or probabilities. Probabilities are renormalized and
             floored at 2^-126.
         ignore_class: a class id whose samples count for nothing, for example 255 in segmentation; None: no class.
         reduction: "sum_over_batch_size" (alias "mean"), "sum", "mean_with_sample_weight", or None ("none").
@@ -162,7 +162,7 @@ class RobustLoss(DeclaredLoss):
         For a function of the label's margin this is |dL / dmargin|; for a loss that also depends on the other classes,
         half the L1 norm of its gradient in the logits. The two agree where both exist.
 
-        Reference: C (Ou & Zhang 2023), with the sign of the weight taken positive.
+        Reference: Ou & Zhang 2023, with the sign of the weight taken positive.
 
         Raises:
             ValueError: for a batch-coupled loss, whose gradient does not belong to one sample.

@@ -3,7 +3,7 @@
     class GCE(ElementaryLoss):
         q: float = parameter(default=0.7, within=at_least(0.0))
 
-gives `GCE(q=0.7, *, from_logits=False, ...)` with a checked, serialised, read-only attribute `q`.
+gives `GCE(q=0.7, *, from_logits=False, ...)` with a checked, serialized, read-only attribute `q`.
 """
 
 import dataclasses

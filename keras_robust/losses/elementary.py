@@ -38,7 +38,7 @@ class FL(ElementaryLoss):
 
     The gradient flows through the factor, as the formula says; released code of APL and ANL detaches it.
 
-    Reference: Lin et al. 2017; gamma = 0.5 is the value in the released code of N (Ma et al. 2020).
+    Reference: Lin et al. 2017; gamma = 0.5 is the value in the released code of Ma et al. 2020.
 
     Args:
         gamma: focusing exponent, at least 0; 0 is `CE`.
@@ -78,7 +78,7 @@ class MAE(ElementaryLoss):
 class RCE(ElementaryLoss):
     """Reverse cross entropy, -A (1 - p): cross entropy with prediction and label exchanged, log 0 set to A.
 
-    Reference: Wang et al. 2019; N (Ma et al. 2020) prints A = -4. Released code clamps the one-hot label at 1e-4, which
+    Reference: Wang et al. 2019; Ma et al. 2020 prints A = -4. Released code clamps the one-hot label at 1e-4, which
     is A = log(1e-4) = -9.2103 and weighs the term 2.303 times more.
 
     Args:
@@ -99,11 +99,11 @@ class RCE(ElementaryLoss):
 
 @registered
 class GCE(ElementaryLoss):
-    """Generalised cross entropy, (1 - p^q) / q: between cross entropy (q = 0) and MAE (q = 1).
+    """Generalized cross entropy, (1 - p^q) / q: between cross entropy (q = 0) and MAE (q = 1).
 
     A good first choice. q above 1 bounds the loss even further, as the late phase of `DAL` does.
 
-    Reference: Zhang & Sabuncu 2018; q = 0.7 as in the released code of N (Ma et al. 2020); D (Li et al. 2023) for
+    Reference: Zhang & Sabuncu 2018; q = 0.7 as in the released code of Ma et al. 2020; Li et al. 2023 for
     q > 1. Nothing is clamped: a confidently wrong sample keeps its gradient.
 
     Args:
@@ -178,7 +178,7 @@ class TCE(ElementaryLoss):
 class AUL(ElementaryLoss):
     """Asymmetric unhinged loss, [(a - p)^q - (a - 1)^q] / q.
 
-    Reference: Zhou et al. 2021 (asymmetric loss functions). C (Ou & Zhang 2023), Table 6, prints its formula under the
+    Reference: Zhou et al. 2021 (asymmetric loss functions). Ou & Zhang 2023, Table 6, prints its formula under the
     name AGCE.
 
     Args:
@@ -199,9 +199,9 @@ class AUL(ElementaryLoss):
 
 @registered
 class AGCE(ElementaryLoss):
-    """Asymmetric generalised cross entropy, [(a + 1)^q - (a + p)^q] / q.
+    """Asymmetric generalized cross entropy, [(a + 1)^q - (a + p)^q] / q.
 
-    Reference: Zhou et al. 2021 (asymmetric loss functions). C (Ou & Zhang 2023), Table 6, prints it under the name AUL
+    Reference: Zhou et al. 2021 (asymmetric loss functions). Ou & Zhang 2023, Table 6, prints it under the name AUL
     and with (a + 1) for (a + 1)^q.
 
     Args:
@@ -241,13 +241,13 @@ class AEL(ElementaryLoss):
 
 @registered
 class JS(ElementaryLoss):
-    """Generalised Jensen-Shannon loss: the divergence of label and prediction, scaled to lie between CE and MAE.
+    """Generalized Jensen-Shannon loss: the divergence of label and prediction, scaled to lie between CE and MAE.
 
     With the mixture m = pi e_y + (1 - pi) p:
     [pi KL(e_y || m) + (1 - pi) KL(p || m)] / [-(1 - pi) log(1 - pi)], computed in closed form from p_y alone:
     [-pi (log p + s) - (1 - pi) (p s + (1 - p) log(1 - pi))] / [-(1 - pi) log(1 - pi)], s = log(1 + pi (1 - p) / p).
 
-    Reference: Englesson & Azizpour 2021. D (Li et al. 2023), Eq. 12 (its gradient) has the wrong sign.
+    Reference: Englesson & Azizpour 2021. Li et al. 2023, Eq. 12 (its gradient) has the wrong sign.
 
     Args:
         pi: weight of the label in the mixture, in [0, 1]; 0 is exactly `CE`, 1 exactly `MAE`.
@@ -285,7 +285,7 @@ class Poly1(ComposedLoss):
 
 @registered
 class PHuberCE(ElementaryLoss):
-    """Partially Huberised cross entropy: -log p for p > 1 / tau, else the tangent -tau p + log tau + 1.
+    """Partially Huberized cross entropy: -log p for p > 1 / tau, else the tangent -tau p + log tau + 1.
 
     Reference: Menon et al. 2020; tau = 10 on MNIST and CIFAR-100, 2 on CIFAR-10.
 

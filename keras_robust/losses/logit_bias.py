@@ -15,7 +15,7 @@ BIAS = Interval(optional=True)
 class MAEStar(ComposedLoss):
     """MAE*, the mean absolute error with a logit bias: robust, with no parameter to tune, and it learns 1000 classes.
 
-    Reference: B (Staats et al. 2023).
+    Reference: Staats et al. 2023.
 
     Args:
         epsilon: the bias, a finite number. None: `max(0, theory.logit_bias(K))`.
@@ -35,9 +35,9 @@ class MAEStar(ComposedLoss):
 
 @registered
 class GCEStar(ComposedLoss):
-    """GCE*, generalised cross entropy with a logit bias.
+    """GCE*, generalized cross entropy with a logit bias.
 
-    Reference: B (Staats et al. 2023).
+    Reference: Staats et al. 2023.
 
     Args:
         q: exponent of `GCE`, at least 0.
@@ -61,8 +61,8 @@ class GCEStar(ComposedLoss):
 class NFLandMAEStar(ComposedLoss):
     """NF-MAE*, alpha NFL + beta MAE with a logit bias.
 
-    Reference: B (Staats et al. 2023), with the normalised focal loss of N (Ma et al. 2020), not the form that B prints.
-    B prints MAE as 2 (1 - p): at that scale, its beta is half of ours.
+    Reference: Staats et al. 2023, with the normalized focal loss of Ma et al. 2020, not the form printed there. They print
+    MAE as 2 (1 - p): at that scale, its beta is half of ours.
 
     Args:
         alpha: weight of `NFL`, at least 0.

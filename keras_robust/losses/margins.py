@@ -40,7 +40,7 @@ class LogitBias(BiasedLoss):
     With many classes a bounded loss starts where its gradient vanishes; the bias moves it back to where it learns.
     Soft labels t get epsilon * t.
 
-    Reference: B (Staats et al. 2023), Eq. 4 for the default.
+    Reference: Staats et al. 2023, Eq. 4 for the default.
 
     Args:
         loss: any loss.
@@ -73,7 +73,7 @@ class WrapperOfExpectedMargin(RobustLoss):
         if num_classes == 2:
             raise ValueError(
                 f"`expected_margin` of {type(self).__name__} must be given for K = 2, where the approximation of the "
-                "expected margin (C, Eq. 4) has the wrong sign. Received: expected_margin=None."
+                "expected margin (Ou & Zhang, Eq. 4) has the wrong sign. Received: expected_margin=None."
             )
         return abs(expected_margin(num_classes))
 
@@ -84,12 +84,12 @@ class MarginShift(BiasedLoss, WrapperOfExpectedMargin):
 
     The same as `LogitBias(loss, |E margin| - tau)`.
 
-    Reference: C (Ou & Zhang 2023), "MAE shift" and "AGCE shift"; its p+ must read as above.
+    Reference: Ou & Zhang 2023, "MAE shift" and "AGCE shift"; its p+ must read as above.
 
     Args:
         loss: any loss.
         tau: where training starts, above 0.
-        expected_margin: |E margin| at initialisation, above 0. None: `abs(theory.expected_margin(K))`.
+        expected_margin: |E margin| at initialization, above 0. None: `abs(theory.expected_margin(K))`.
 
     Raises:
         ValueError: at K = 2 without `expected_margin`.
@@ -109,13 +109,13 @@ class MarginShift(BiasedLoss, WrapperOfExpectedMargin):
 class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
     """The margin scaled so that training starts at -tau: L of p* = sigmoid(margin * tau / |E margin|).
 
-    Reference: C (Ou & Zhang 2023), "MAE scale" and "AGCE scale". The gradient weight of this loss is tau / |E margin|
+    Reference: Ou & Zhang 2023, "MAE scale" and "AGCE scale". The gradient weight of this loss is tau / |E margin|
     times that of `loss` at the scaled margin.
 
     Args:
         loss: a function of one probability.
         tau: where training starts, above 0.
-        expected_margin: |E margin| at initialisation, above 0. None: `abs(theory.expected_margin(K))`.
+        expected_margin: |E margin| at initialization, above 0. None: `abs(theory.expected_margin(K))`.
 
     Raises:
         ValueError: if `loss` is not a function of one probability; at K = 2 without `expected_margin`.

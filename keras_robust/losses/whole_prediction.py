@@ -22,7 +22,7 @@ class MSE(RobustLoss):
 
     alpha = 0.5 is half the squared distance to the one-hot label (plus a constant), alpha = 0 is `MAE`.
 
-    Reference: C (Ou & Zhang 2023).
+    Reference: Ou & Zhang 2023.
 
     Args:
         alpha: weight of the squares, at least 0.
@@ -46,7 +46,7 @@ class Bootstrap(RobustLoss):
 
     A term for sums, as in `DAL`; alone it ignores the labels.
 
-    Reference: Reed et al. 2015; D (Li et al. 2023), Eq. 13 (hard; its code is soft).
+    Reference: Reed et al. 2015; Li et al. 2023, Eq. 13 (hard; its code is soft).
 
     Args:
         kind: "hard" or "soft".
@@ -70,7 +70,7 @@ class DAL(RobustLoss):
 
     The paper moves q and lam during training (Algorithm 1); this class is the loss at one moment.
 
-    Reference: D (Li et al. 2023), Eq. 13 for the hard bootstrap. Its released code bootstraps softly.
+    Reference: Li et al. 2023, Eq. 13 for the hard bootstrap. Its released code bootstraps softly.
 
     Args:
         q: exponent of `GCE`, at least 0; the released code starts at 0.6 on CIFAR, 0.4 on mini WebVision.
@@ -118,7 +118,7 @@ class DAL(RobustLoss):
 
 @registered
 class GLS(RobustLoss):
-    """Generalised label smoothing, (1 - alpha) CE + alpha / K sum_k CE(k); negative alpha is allowed.
+    """Generalized label smoothing, (1 - alpha) CE + alpha / K sum_k CE(k); negative alpha is allowed.
 
     Reference: Wei et al. 2022. A negative alpha makes the loss unbounded from below; the released code warms up with CE
     and goes on at a learning rate of 1e-6.
@@ -143,14 +143,14 @@ class GLS(RobustLoss):
 
 @registered
 class CR(RobustLoss):
-    """Cross entropy with the confidence regulariser: CE minus beta times its expectation over the label prior.
+    """Cross entropy with the confidence regularizer: CE minus beta times its expectation over the label prior.
 
     -log p_y + beta sum_k prior_k log p_k. It is not bounded from below.
 
     Reference: Cheng et al. 2021 (CORES^2).
 
     Args:
-        beta: weight of the regulariser, at least 0.
+        beta: weight of the regularizer, at least 0.
         prior: probability of each class in the noisy labels, K numbers that sum to 1. None: uniform.
 
     Raises:
@@ -179,11 +179,11 @@ class CR(RobustLoss):
 
 @registered
 class SparseRegularized(RobustLoss):
-    """A loss of L2-normalised logits over tau, plus lam sum_k p_k^p: predictions are held close to one-hot.
+    """A loss of L2-normalized logits over tau, plus lam sum_k p_k^p: predictions are held close to one-hot.
 
     Any loss becomes more robust where predictions are restricted to permutations of one fixed, near one-hot vector.
 
-    Reference: Zhou et al. 2021 (sparse regularisation); in its released code lam grows by 1.03 (CIFAR-10) or 1.02
+    Reference: Zhou et al. 2021 (sparse regularization); in its released code lam grows by 1.03 (CIFAR-10) or 1.02
     (CIFAR-100) an epoch.
 
     Args:
@@ -210,7 +210,7 @@ class SparseRegularized(RobustLoss):
     def _check(self):
         self.batch_coupled = self.loss.batch_coupled
         if not self.from_logits:
-            refuse("SparseRegularized", "from_logits", "True, because it normalises the logits", self.from_logits)
+            refuse("SparseRegularized", "from_logits", "True, because it normalizes the logits", self.from_logits)
 
     def per_sample(self, evidence):
         sharp = evidence.normalized(current(self.tau))

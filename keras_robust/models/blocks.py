@@ -45,7 +45,7 @@ class FirstWeights:
     bias: Callable = within_fan_in
 
     def for_kernel(self, kernel: Callable, fan_in: int) -> dict:
-        # A new initialiser for every layer: one object draws the same numbers again.
+        # A new initializer for every layer: one object draws the same numbers again.
         return {"kernel_initializer": kernel(), "bias_initializer": self.bias(fan_in)}
 
 

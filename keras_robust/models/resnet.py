@@ -73,7 +73,7 @@ def resnet18(
 
     First weights with the CIFAR stem: PyTorch's own, all uniform within 1 / sqrt(fan in).
 
-    Reference: He et al. 2016; the released code of D (Li et al. 2023), for CIFAR-10 and CIFAR-100.
+    Reference: He et al. 2016; the released code of Li et al. 2023, for CIFAR-10 and CIFAR-100.
 
     Args:
         input_shape: (height, width, channels), all known.
@@ -99,7 +99,7 @@ def resnet32(input_shape, num_classes: int, classifier_activation: str | None = 
     Shortcuts have no weights: where the shape changes they take every second row and column and add channels of zeros
     (option A). First weights: Kaiming normal (fan in), the bias uniform within 1 / sqrt(fan in).
 
-    Reference: He et al. 2016, section 4.2; B (Staats et al. 2023) for CIFAR-10.
+    Reference: He et al. 2016, section 4.2; Staats et al. 2023 for CIFAR-10.
 
     Args, Raises: as `resnet18`, without a choice of the stem.
 
@@ -120,7 +120,7 @@ def resnet34(
     First weights with the CIFAR stem: convolutions Kaiming uniform (fan in), the dense layer Xavier uniform, its bias
     uniform within 1 / sqrt(fan in).
 
-    Reference: He et al. 2016; the released code of N (Ma et al. 2020) and A (Ye et al. 2023), for CIFAR-100.
+    Reference: He et al. 2016; the released code of Ma et al. 2020 and Ye et al. 2023, for CIFAR-100.
 
     Args, Raises: as `resnet18`.
 
@@ -138,10 +138,10 @@ def resnet50(
 ) -> keras.Model:
     """ResNet-50: four stages of 256, 512, 1024 and 2048 channels, with 3, 4, 6 and 3 bottleneck blocks.
 
-    The stride of a block is in its 3 x 3 convolution, as torchvision and the released code of N have it (He et al. put
-    it in the first 1 x 1). First weights with the CIFAR stem: as `resnet34`.
+    The stride of a block is in its 3 x 3 convolution, as torchvision and the released code of Ma et al. have it (He et
+    al. put it in the first 1 x 1). First weights with the CIFAR stem: as `resnet34`.
 
-    Reference: He et al. 2016; N (Ma et al. 2020), A (Ye et al. 2023) and D (Li et al. 2023) for WebVision.
+    Reference: He et al. 2016; Ma et al. 2020, Ye et al. 2023 and Li et al. 2023 for WebVision.
 
     Args, Raises: as `resnet18`.
 
@@ -161,7 +161,7 @@ def wide_resnet101(
 
     It has 127 million weights. torchvision's name for it is wide_resnet101_2.
 
-    Reference: Zagoruyko & Komodakis 2016; B (Staats et al. 2023) for WebVision.
+    Reference: Zagoruyko & Komodakis 2016; Staats et al. 2023 for WebVision.
 
     Args, Raises: as `resnet18`.
 

@@ -53,7 +53,7 @@ def cnn4(input_shape, num_classes: int, classifier_activation: str | None = "sof
     First weights: convolutions Kaiming uniform (fan in), dense layers Xavier uniform, biases uniform within
     1 / sqrt(fan in).
 
-    Reference: the released code of N (Ma et al. 2020) and A (Ye et al. 2023).
+    Reference: the released code of Ma et al. 2020 and Ye et al. 2023.
 
     Args:
         input_shape: (height, width, channels), 4 x 4 or larger; (28, 28, 1) for MNIST.
@@ -74,7 +74,7 @@ def cnn8(input_shape, num_classes: int, classifier_activation: str | None = "sof
     Every convolution has a bias, batch norm and ReLU, every second one 2 x 2 max pooling; the hidden dense layer has
     batch norm and ReLU. First weights as in `cnn4`.
 
-    Reference: the released code of N (Ma et al. 2020) and A (Ye et al. 2023).
+    Reference: the released code of Ma et al. 2020 and Ye et al. 2023.
 
     Args:
         input_shape: (height, width, channels), 8 x 8 or larger; (32, 32, 3) for CIFAR-10.
@@ -91,11 +91,11 @@ def cnn8(input_shape, num_classes: int, classifier_activation: str | None = "sof
 
 
 def mlp1024(input_shape, num_classes: int, classifier_activation: str | None = "softmax") -> keras.Model:
-    """The network of Fashion-MNIST in B: dense layers of 1024, 512, 512 and K units with ReLU between them.
+    """The network of Fashion-MNIST in Staats et al.: dense layers of 1024, 512, 512 and K units with ReLU between them.
 
     Kernels are drawn Xavier uniform, biases are 0 at first.
 
-    Reference: B (Staats et al. 2023).
+    Reference: Staats et al. 2023.
 
     Args:
         input_shape: shape of one sample, of any rank; it is flattened. (28, 28, 1) for Fashion-MNIST.

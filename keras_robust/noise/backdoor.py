@@ -37,7 +37,7 @@ def backdoor(
     Triggers are those of `add_trigger`. To see what the backdoor did to a model, put the trigger on the test images
     and take `attack_success_rate` of its predictions.
 
-    Reference: D (Li et al. 2023), section 5.6: 100 poisoned samples, a local or a global trigger. How the triggers
+    Reference: Li et al. 2023, section 5.6: 100 poisoned samples, a local or a global trigger. How the triggers
     look is our choice: the patch of BadNets (Gu et al. 2017), the blended pattern of Chen et al. 2017.
 
     Args:
@@ -81,7 +81,7 @@ def backdoor(
     poisoned, noisy = images.copy(), labels.copy()
     poisoned[indices] = add_trigger(images[indices], trigger, value_range)
     noisy[indices] = target
-    spec = f"backdoor, {n} samples of other classes with a {trigger} trigger labelled {target}"
+    spec = f"backdoor, {n} samples of other classes with a {trigger} trigger labeled {target}"
     return Backdoor(poisoned, NoisyLabels(noisy, labels.copy(), K, seed, spec), indices)
 
 

@@ -43,12 +43,12 @@ class NoisyLabels:
 
     @property
     def rate(self) -> float:
-        """The realised share of wrong labels; 0 of no labels."""
+        """The realized share of wrong labels; 0 of no labels."""
         return float(self.mask.mean()) if self.mask.size else 0.0
 
     @property
     def transition(self) -> np.ndarray:
-        """The realised transition matrix (K, K); the row of a class without samples is that of no noise."""
+        """The realized transition matrix (K, K); the row of a class without samples is that of no noise."""
         K = self.num_classes
         pairs = self.clean.astype("int64") * K + self.noisy.astype("int64")
         counts = np.bincount(pairs, minlength=K * K).reshape(K, K).astype("float64")
@@ -56,7 +56,7 @@ class NoisyLabels:
         return np.where(totals > 0, counts / np.maximum(totals, 1.0), np.eye(K))
 
     def report(self) -> str:
-        """What was asked for, the convention in words, the realised rate and the realised transition matrix.
+        """What was asked for, the convention in words, the realized rate and the realized transition matrix.
 
         With more than 20 classes the matrix shows its largest flips; `transition` has it whole.
 

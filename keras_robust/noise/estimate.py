@@ -19,7 +19,7 @@ def estimate(pred_probs, labels) -> Estimate:
     """Transition matrix and rate of the noise in labels, from predictions of a model that has not seen them.
 
     Confident learning: a sample counts as class k if its predicted probability of k reaches the mean one of the
-    samples labelled k; the counts, scaled to the number of labels, are the joint distribution of noisy and true
+    samples labeled k; the counts, scaled to the number of labels, are the joint distribution of noisy and true
     classes. The predictions must be made out of sample, by cross-validation for example: a model that has learned the
     wrong labels by heart finds none.
 

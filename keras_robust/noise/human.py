@@ -37,9 +37,9 @@ HUMAN = {
 
 
 def human(name: str, path, ids=None, labels=None) -> NoisyLabels:
-    """Labels of CIFAR-10N or CIFAR-100N for the images named by `ids`. Nothing is bundled; their licence is printed.
+    """Labels of CIFAR-10N or CIFAR-100N for the images named by `ids`. Nothing is bundled; their license is printed.
 
-    Realised rates: aggregate 9.01%, random1 17.23%, random2 18.12%, random3 17.64%, worst 40.21%, cifar100n 40.20%.
+    Realized rates: aggregate 9.01%, random1 17.23%, random2 18.12%, random3 17.64%, worst 40.21%, cifar100n 40.20%.
 
     The files hold the clean labels too, so a wrong join can be noticed: pass `labels` whenever you have them.
 
@@ -87,7 +87,7 @@ def human(name: str, path, ids=None, labels=None) -> NoisyLabels:
         labels = class_ids("human", labels, K)
         _check_join(place, labels, clean, ids)
         clean, noisy = labels.copy(), noisy.astype(labels.dtype)
-    _print_licence(place)
+    _print_license(place)
     return NoisyLabels(noisy, clean, K, None, f"human:{name}")
 
 
@@ -124,7 +124,7 @@ def _check_join(place, labels, clean, ids):
 
 
 @functools.cache
-def _print_licence(place):
+def _print_license(place):
     print(
         "CIFAR-N labels: CC BY-NC 4.0, not for commercial use (Wei et al., Learning with Noisy Labels Revisited, "
         "ICLR 2022)."

@@ -25,7 +25,7 @@ def instance_dependent(features, labels, rate: float, K: int, seed: int, std: fl
         features: what the labels depend on, (n, ...), flattened to (n, d); finite numbers. A memory-mapped array is
             read in pieces.
         labels: clean class ids (n,), integers.
-        rate: centre of the flip rates, in [0, 1].
+        rate: center of the flip rates, in [0, 1].
         K: number of classes, at least 2.
         seed: a whole number; the same seed gives the same labels.
         std: spread of the flip rates before truncation, in [0, 1]; 0 gives every sample the same.

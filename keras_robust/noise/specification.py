@@ -60,7 +60,7 @@ def draw(
     ids=None,
     path=None,
 ) -> NoisyLabels:
-    """Wrong labels for any noise string; `print` the result to see its convention, realised rate and matrix.
+    """Wrong labels for any noise string; `print` the result to see its convention, realized rate and matrix.
 
     - None: none. "symmetric:0.4", "symmetric+true:0.4", "pair:0.2": see `symmetric`, `pair_flip`.
     - "asymmetric:0.3", also ".sequential", ".superclass", ".blocks": see `asymmetric`; needs `dataset`.

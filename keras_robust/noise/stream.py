@@ -18,7 +18,7 @@ def stream(transition, seed: int):
     that `corrupt` draws from the same seed; they have the same distribution.
 
     It works on single elements and on batches, on any machine: u = hash(seed, id) / 2^53 by integer arithmetic
-    (the finaliser of SplitMix64), and the new label is the first j with T[y, 0] + ... + T[y, j] > u.
+    (the finalizer of SplitMix64), and the new label is the first j with T[y, 0] + ... + T[y, j] > u.
 
     Reference: Steele, Lea & Flood 2014 (SplitMix64).
 
@@ -64,7 +64,7 @@ def stream(transition, seed: int):
 
 
 def _mixed(number):
-    """SplitMix64's finaliser in Python's integers."""
+    """SplitMix64's finalizer in Python's integers."""
     for shift, factor in _ROUNDS:
         number = ((number ^ (number >> shift)) * factor) % 2**64
     return number ^ (number >> _LAST_SHIFT)

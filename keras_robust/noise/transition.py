@@ -90,10 +90,10 @@ def asymmetric(dataset: str, rate: float, variant: str | None = None) -> np.ndar
     - "cifar100": each class becomes the next one of the same super-class, cyclically.
 
     Reference: Patrini et al. 2017 (MNIST, CIFAR-10), Zhang & Sabuncu 2018 (Fashion-MNIST, CIFAR-100). Released code
-    differs in two places. That of N changes CIFAR-10 labels one pair after the other and reads labels already
+    differs in two places. That of Ma et al. changes CIFAR-10 labels one pair after the other and reads labels already
     changed, cat -> dog before dog -> cat, so that a share `rate` of the new dogs turn back: cats are wrong at
-    rate (1 - rate), which is 24% for 40%, and 18.4% overall. That of N and A moves CIFAR-100 labels inside blocks of
-    five consecutive ids, where 6 of the 100 flips stay in the true super-class.
+    rate (1 - rate), which is 24% for 40%, and 18.4% overall. That of Ma et al. and Ye et al. moves CIFAR-100 labels
+    inside blocks of five consecutive ids, where 6 of the 100 flips stay in the true super-class.
 
     Args:
         dataset: one of the names above; "cifar10n" and "cifar100n" have the classes of their namesakes.

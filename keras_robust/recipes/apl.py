@@ -1,4 +1,4 @@
-"""N: Ma et al. 2020, normalised losses and active passive losses, and what they are compared with."""
+"""N: Ma et al. 2020, normalized losses and active passive losses, and what they are compared with."""
 
 from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid
@@ -22,7 +22,7 @@ _MNIST = {
         "weight_decay: 1e-3 in the text and in train.py; 1e-2 in configs/",
         "nesterov: not in train.py",
         "accuracy: plot_results.ipynb prints MNIST too, from train.py's settings; at symmetric:0.8 it has"
-        " 47.08 for CE, where A has 22.51, so that it is not taken over",
+        " 47.08 for CE, where Ye et al. have 22.51, so that it is not taken over",
     ),
 }
 _CIFAR10 = shared.CIFAR10 | _BASE | {"source": _FIRST_CODE}

@@ -9,8 +9,8 @@ from keras_robust.recipes.grid import Printed, grid
 
 _SOURCE = "submission of 2022, appendix B and Table 7"
 _TEXT = (
-    "augmentation: in words the same as in N and A, whose code is followed here",
-    "clip_norm: not in the text; N and A, whose settings it follows, clip at 5",
+    "augmentation: in words the same as in Ma et al. and Ye et al., whose code is followed here",
+    "clip_norm: not in the text; Ma et al. and Ye et al., whose settings it follows, clip at 5",
 )
 
 _BASE = {"paper": "curriculum", "source": _SOURCE, "contested": _TEXT}

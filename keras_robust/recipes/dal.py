@@ -57,12 +57,12 @@ _ON_CIFAR100 = {
     "GCE": "GCE(q=0.7)",
     "SCE": {
         "loss": f"SCE(alpha=6, beta=1, {RCE_A})",
-        "contested": (_LABELS, "beta: 0.1 in N and A", "source: alpha and beta as the paper has them"),
+        "contested": (_LABELS, "beta: 0.1 in Ma et al. and Ye et al.", "source: alpha and beta as the paper has them"),
     },
     "NCE+RCE": f"NCEandRCE(alpha=10, beta=0.1, {RCE_A})",
     "BTL": {
         "loss": "BiTempered(t1=0.7, t2=1.5)",
-        "contested": (_LABELS, "iterations: 5 in the code, which leaves an error in the normaliser"),
+        "contested": (_LABELS, "iterations: 5 in the code, which leaves an error in the normalizer"),
     },
     "TCE": "TCE(t=18)",
     "CE+SR": _sparse(_CIFAR100, 8),

@@ -27,13 +27,13 @@ This page is generated: `python -m keras_robust.recipes.document`.
 OWN = """Test accuracy, %: after the last epoch, as the papers print it; the mean of the last ten; the best, which none
 could have picked without the test labels. Then the shares of the wrong training labels where the model says the wrong
 label, and the clean one; and how well low mean margins find the wrong labels. "quick" is a tenth of the images for a
-quarter of the epochs: it shows who memorises, and compares with no paper.
+quarter of the epochs: it shows who memorizes, and compares with no paper.
 """
 _MEASURED = {
     "last": "last epoch",
     "mean_of_last_ten": "mean of last ten",
     "best": "best",
-    "memorised": "memorised",
+    "memorized": "memorized",
     "corrected": "seen through",
     "auroc": "AUROC of suspects",
 }

@@ -15,7 +15,7 @@ class Obtained:
         scale: as `recipes.run` takes it; what is not "full" compares with no paper.
         seeds: of the runs, in the order of the values.
         last, mean_of_last_ten, best: test accuracies, as `recipes.report.measure` has them.
-        memorised, corrected: shares of the wrong labels where the model predicts the wrong and the clean label.
+        memorized, corrected: shares of the wrong labels where the model predicts the wrong and the clean label.
         auroc: of the suspects.
         setup: backend, machine and versions.
     """
@@ -26,7 +26,7 @@ class Obtained:
     last: tuple
     mean_of_last_ten: tuple
     best: tuple
-    memorised: tuple
+    memorized: tuple
     corrected: tuple
     auroc: tuple
     setup: str
@@ -48,7 +48,7 @@ RUNS: tuple[Obtained, ...] = (
         last=(22.88,),
         mean_of_last_ten=(23.2,),
         best=(84.26,),
-        memorised=(98.77,),
+        memorized=(98.77,),
         corrected=(0.41,),
         auroc=(71.24,),
         setup=_CPU,
@@ -60,7 +60,7 @@ RUNS: tuple[Obtained, ...] = (
         last=(74.09,),
         mean_of_last_ten=(75.08,),
         best=(96.2,),
-        memorised=(15.14,),
+        memorized=(15.14,),
         corrected=(66.09,),
         auroc=(99.76,),
         setup=_CPU,
@@ -72,7 +72,7 @@ RUNS: tuple[Obtained, ...] = (
         last=(96.29,),
         mean_of_last_ten=(96.38,),
         best=(96.47,),
-        memorised=(0.74,),
+        memorized=(0.74,),
         corrected=(95.44,),
         auroc=(99.78,),
         setup=_CPU,
@@ -84,7 +84,7 @@ RUNS: tuple[Obtained, ...] = (
         last=(49.1,),
         mean_of_last_ten=(48.08,),
         best=(49.1,),
-        memorised=(24.4,),
+        memorized=(24.4,),
         corrected=(39.18,),
         auroc=(89.72,),
         setup=_JPEG,
@@ -96,7 +96,7 @@ RUNS: tuple[Obtained, ...] = (
         last=(48.8,),
         mean_of_last_ten=(47.78,),
         best=(49.3,),
-        memorised=(7.69,),
+        memorized=(7.69,),
         corrected=(48.15,),
         auroc=(87.16,),
         setup=_JPEG,

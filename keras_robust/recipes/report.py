@@ -18,7 +18,7 @@ MEASURES = {
     "last": "test\naccuracy,\nlast epoch",
     "mean_of_last_ten": "mean of\nlast ten\nepochs",
     "best": "best on\ntest",
-    "memorised": "wrong\nlabels\nmemorised",
+    "memorized": "wrong\nlabels\nmemorized",
     "corrected": "wrong\nlabels\nseen through",
     "auroc": "AUROC of\nsuspects",
 }
@@ -28,15 +28,15 @@ def measure(history: list[dict], log: WeightLog) -> dict:
     """Accuracies on clean test labels, and what the last logged epoch shows of the wrong training labels, in [0, 1].
 
     "last" is the accuracy after the last epoch, "mean_of_last_ten" over the last ten, "best" the highest of all, which
-    no one could have picked without the test labels. "memorised" and "corrected" are the shares of wrong labels where
+    no one could have picked without the test labels. "memorized" and "corrected" are the shares of wrong labels where
     the model predicts the wrong and the clean label, "precision" and "auroc" as in `Detection`; None where nothing is
     known of wrong labels.
     """
     accuracy = [row["val_accuracy"] for row in history]
     measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
-    measured |= dict.fromkeys(("memorised", "corrected", "precision", "auroc"))
+    measured |= dict.fromkeys(("memorized", "corrected", "precision", "auroc"))
     if log.clean is not None and log.wrong.any():
-        measured |= {"memorised": float(log.memorised()[-1]), "corrected": float(log.corrected()[-1])}
+        measured |= {"memorized": float(log.memorized()[-1]), "corrected": float(log.corrected()[-1])}
         measured |= log.detection()._asdict()
     return measured | {"epochs": len(history), "seconds": sum(row["seconds"] for row in history)}
 

@@ -118,7 +118,7 @@ def _picture(folder, recipe):
     """What became of clean and of wrong labels, or, where nobody knows which are wrong, the test accuracy."""
     done = open_run(folder)
     if done.log.clean is not None:
-        return pictures.memorisation(done)
+        return pictures.memorization(done)
     return plots.accuracy_curves({recipe.label: done.accuracy}, title=recipe.name).figure
 
 

@@ -1,4 +1,4 @@
-"""What several papers share: N set it, A and C follow it; D follows it on mini-WebVision alone."""
+"""What several papers share: Ma et al. set it, Ye et al. and Ou & Zhang follow; Li et al. on mini-WebVision alone."""
 
 #: log(1e-4): what released code clamps the one-hot label at.
 RCE_A = "A=-9.210340371976182"

@@ -1,4 +1,4 @@
-"""What can be computed before training: how a loss meets a network at initialisation, and what noise it bears."""
+"""What can be computed before training: how a loss meets a network at initialization, and what noise it bears."""
 
 import importlib
 

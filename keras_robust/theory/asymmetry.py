@@ -55,7 +55,7 @@ def asymmetry_ratio(loss: RobustLoss, K: int | None = None) -> float:
 
 
 def asymmetric_up_to(loss: RobustLoss, K: int) -> float:
-    """The rate of symmetric noise up to which a loss is asymmetric: its minimiser is that of clean labels.
+    """The rate of symmetric noise up to which a loss is asymmetric: its minimizer is that of clean labels.
 
     r (K - 1) / (1 + r (K - 1)) with the asymmetry ratio r, the rate at which (1 - rate) / (rate / (K - 1)) = 1 / r;
     the rate counts labels that became another class. At most (K - 1) / K, where the true label is no longer the

@@ -65,7 +65,7 @@ def cubature(n: int, sigma: float) -> Cubature:
 
 
 def _mean_of_powers(a, b, y_means, covariance):
-    """E[y^a m^b] of standardised Y and M by Stein's identity: the gradient of Y sums to 1, so E[y m] = `covariance`."""
+    """E[y^a m^b] of standardized Y and M by Stein's identity: the gradient of Y sums to 1, so E[y m] = `covariance`."""
     if b == 0:
         return y_means[a]
     mean = a * covariance * _mean_of_powers(a - 1, b - 1, y_means, covariance) if a else 0.0

@@ -1,4 +1,4 @@
-"""The mean error of the label's output at initialisation: what a loss makes of a network that has learned nothing."""
+"""The mean error of the label's output at initialization: what a loss makes of a network that has learned nothing."""
 
 import math
 from statistics import NormalDist
@@ -24,7 +24,7 @@ _FINITE = Interval()
 def mean_error(loss: RobustLoss, K: int, z=0.0, sigma: float = 1.0):
     """Mean error of the label's output, <delta_y>(z) = E[dL / dz_y], with the label's logit at z.
 
-    The other K - 1 logits are independent N(0, sigma^2), as at initialisation. It is negative where the loss raises
+    The other K - 1 logits are independent N(0, sigma^2), as at initialization. It is negative where the loss raises
     the label's logit, and its size says how fast: a loss whose mean error has all but vanished at K classes does not
     start to learn there.
 
@@ -32,9 +32,9 @@ def mean_error(loss: RobustLoss, K: int, z=0.0, sigma: float = 1.0):
     that looks at the whole prediction is integrated by `cubature`, to 4 digits and more; to 3 where parts cancel
     (entropy terms) or the gradient has a pole (`SparseRegularized` at K = 3; at K = 2 its mean is infinite). Nothing
     is random: the same call gives the same number. For a batch-coupled loss the rest of the batch is large, at
-    initialisation, and its labels are uniform.
+    initialization, and its labels are uniform.
 
-    Reference: B (Staats et al. 2023), Eq. 3. B prints -0.279 for GCE with q = 0.7 at K = 100, where the equation gives
+    Reference: Staats et al. 2023, Eq. 3. They print -0.279 for GCE with q = 0.7 at K = 100, where the equation gives
     -0.0282.
 
     Args:
@@ -99,7 +99,7 @@ def _terms(loss, K):
     elif step is WeightedSum.per_sample:
         for part, weight in zip(loss.losses, loss.weights, strict=True):
             yield from _scaled(weight, _terms(part, K))
-    # The entropy of the batch has no slope where the batch is predicted evenly, as it is at initialisation.
+    # The entropy of the batch has no slope where the batch is predicted evenly, as it is at initialization.
     elif step in (ComposedLoss.per_sample, ANLCEER.per_sample):
         yield from _terms(loss.formula(), K)
     elif loss.batch_coupled:

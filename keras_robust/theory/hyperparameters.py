@@ -1,4 +1,4 @@
-"""How the mean error at initialisation depends on a loss's hyper-parameters, and how to carry one to other classes."""
+"""How the mean error at initialization depends on a loss's hyper-parameters, and how to carry one to other classes."""
 
 import itertools
 import math
@@ -24,7 +24,7 @@ def transfer(loss: RobustLoss, parameter: str, from_classes: int, to_classes: in
     Carries a setting that was tuned on one data set to another number of classes, the others kept as they are. Of
     several solutions it is the nearest to the present value.
 
-    Reference: B (Staats et al. 2023): q = 0.7 of GCE at K = 100 becomes 0.4816 at K = 1000.
+    Reference: Staats et al. 2023: q = 0.7 of GCE at K = 100 becomes 0.4816 at K = 1000.
 
     Args:
         loss: any loss that `mean_error` takes.
@@ -73,7 +73,7 @@ def landscape(loss: RobustLoss, values: dict, K: int, z: float = 0.0, sigma: flo
     Where it is near 0 the loss cannot start to learn at K classes; a curve of equal height holds settings that start
     alike.
 
-    Reference: B (Staats et al. 2023), appendix.
+    Reference: Staats et al. 2023, appendix.
 
     Args:
         loss: any loss that `mean_error` takes; the hyper-parameters that are not varied are as it has them.
@@ -137,7 +137,7 @@ class _Scale:
 
 
 def _bracket(function, start):
-    """Two neighbours between which the function changes sign, nearest to `start` first, and all values seen."""
+    """Two neighbors between which the function changes sign, nearest to `start` first, and all values seen."""
     seen = {start: function(start)}
     for step in range(_STEPS):
         for side in (_STEP, -_STEP):

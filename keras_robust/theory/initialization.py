@@ -1,4 +1,4 @@
-"""What a loss meets at initialisation, where the logits are independent normal variables N(0, sigma^2).
+"""What a loss meets at initialization, where the logits are independent normal variables N(0, sigma^2).
 
 Sums of lognormal variables S = sum exp(z_i) enter through their Laplace transform
 phi(t)^n = E exp(-t S), phi(t) = E exp(-t exp(z)): with 1/S = integral exp(-t S) dt everything becomes a smooth
@@ -18,12 +18,12 @@ _STEP = 1 / 16
 
 @lru_cache(maxsize=256)
 def logit_bias(K: int, activation: float = 0.15, sigma: float = 1.0) -> float:
-    """The bias epsilon on the label's logit at which its mean softmax output is `activation` at initialisation.
+    """The bias epsilon on the label's logit at which its mean softmax output is `activation` at initialization.
 
     Solves E[x / (x + S)] = activation with x = exp(z_y + epsilon), S = sum of the K - 1 other exp(z_i). It is negative
     where 1/K is above `activation`.
 
-    Reference: B (Staats et al. 2023), Eq. 4. The paper prints 0.5, 3.0 and 5.2 for K = 10, 100 and 1000; its equation
+    Reference: Staats et al. 2023, Eq. 4. The paper prints 0.5, 3.0 and 5.2 for K = 10, 100 and 1000; its equation
     gives 0.5246, 3.0341 and 5.3576.
 
     Args:
@@ -68,12 +68,12 @@ def logit_bias(K: int, activation: float = 0.15, sigma: float = 1.0) -> float:
 
 
 def expected_margin(K: int, sigma: float = 1.0, exact: bool = False) -> float:
-    """Mean logit margin of the label at initialisation, E[z_y - log sum_{i != y} exp(z_i)].
+    """Mean logit margin of the label at initialization, E[z_y - log sum_{i != y} exp(z_i)].
 
     The paper's approximation is - log(K - 1) - sigma^2 / 2 + (exp(sigma^2) - 1) / (2 (K - 1)), with the wrong sign at
     K = 2; the exact value comes from quadrature.
 
-    Reference: C (Ou & Zhang 2023), Eq. 4. Its Table 9 uses K for K - 1: 2.717 and 5.097 where the equation gives
+    Reference: Ou & Zhang 2023, Eq. 4. Its Table 9 uses K for K - 1: 2.717 and 5.097 where the equation gives
     2.602 and 5.086 for K = 10 and 100 (exact: 2.616, 5.087).
 
     Args:

@@ -1,4 +1,4 @@
-"""The distribution of the label's margin at initialisation: from a normal model, and of a real one."""
+"""The distribution of the label's margin at initialization: from a normal model, and of a real one."""
 
 import math
 from typing import Any, NamedTuple
@@ -31,7 +31,7 @@ def initial_margins(K: int, sigma: float = 1.0, points: int = 401) -> MarginDens
     The curve over which the implicit weight of a loss is to be read: where the weight is small here, the loss does not
     start to learn.
 
-    Reference: C (Ou & Zhang 2023), whose figures show the histogram of a real network; its mean is
+    Reference: Ou & Zhang 2023, whose figures show the histogram of a real network; its mean is
     `expected_margin(K, sigma, exact=True)`.
 
     Args:
@@ -63,7 +63,7 @@ def initial_margins(K: int, sigma: float = 1.0, points: int = 401) -> MarginDens
 def measured_margins(
     model: keras.Model, x: Any, y=None, from_logits: bool = False, batch_size: int = 256
 ) -> np.ndarray:
-    """The label's margin of every sample, as a model predicts it now: before training, at initialisation.
+    """The label's margin of every sample, as a model predicts it now: before training, at initialization.
 
     One forward pass, as in inference; nothing is changed.
 

@@ -1,4 +1,4 @@
-"""What normalised cross entropy is made of: cross entropy, a rate of its own, and a push away from even predictions."""
+"""What normalized cross entropy is made of: cross entropy, a rate of its own, and a push away from even predictions."""
 
 from typing import NamedTuple
 
@@ -29,13 +29,13 @@ def nce_decomposition(y_true, y_pred, from_logits: bool = False) -> NCEDecomposi
     R is the cross entropy to an even label. So NCE is cross entropy with a learning rate of the sample's own, which
     falls as the model grows sure, and with a push away from the even prediction.
 
-    Reference: C (Ou & Zhang 2023), whose bound on the gradient, its Eq. 3, is false by a factor of up to 1.26; the one
+    Reference: Ou & Zhang 2023, whose bound on the gradient, its Eq. 3, is false by a factor of up to 1.26; the one
     here holds.
 
     Args:
         y_true: class ids (...) or (..., 1), or one-hot labels (..., K).
         y_pred: predictions (..., K).
-        from_logits: whether they are logits; probabilities are renormalised.
+        from_logits: whether they are logits; probabilities are renormalized.
 
     Raises:
         ValueError: for fewer than two classes, or negative probabilities.

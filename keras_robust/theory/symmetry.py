@@ -14,14 +14,14 @@ _SCALES = (0.1, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 
 
 def is_symmetric(loss: RobustLoss, K: int) -> bool:
-    """Whether sum_k L(p, k) is the same for every prediction p: then uniform label noise does not move the minimiser.
+    """Whether sum_k L(p, k) is the same for every prediction p: then uniform label noise does not move the minimizer.
 
     Found by looking: the sum at 16 fixed predictions, from nearly even to nearly one-hot (p down to e^-60), in float64,
     must agree to 1e-6 of its size. A prediction has at most 6 different logits, so the sum takes 6 losses for any K;
     this supposes that classes of the same logit have the same loss, as they do in every loss of this package. A loss
     that is symmetric to a part in a million is not told from one that is.
 
-    Reference: Ghosh et al. 2017; N (Ma et al. 2020) for normalised losses, A (Ye et al. 2023) for negative ones.
+    Reference: Ghosh et al. 2017; Ma et al. 2020 for normalized losses, Ye et al. 2023 for negative ones.
 
     Args:
         loss: any loss whose samples do not meet.

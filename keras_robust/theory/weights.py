@@ -16,7 +16,7 @@ def weight_curve(loss: RobustLoss, margins, K: int | None = None, sigma: float =
     at the other classes it is the mean weight (half the L1 norm of the gradient in the logits) of samples with that
     margin, the other K - 1 logits being independent N(0, sigma^2): then K must be given.
 
-    Reference: C (Ou & Zhang 2023), Table 6, in which the formulas of AUL and AGCE are exchanged.
+    Reference: Ou & Zhang 2023, Table 6, in which the formulas of AUL and AGCE are exchanged.
 
     Args:
         loss: any loss whose samples do not meet.

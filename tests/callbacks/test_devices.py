@@ -49,7 +49,7 @@ for kind in (kr.PeerLoss(kr.CE(), 0.5, from_logits=True), kr.ANLCEER(5.0, 1.0, 0
 penalty = float(keras.ops.convert_to_numpy(sum(model.losses)))
 coupled.append([penalty, model.predict(x, batch_size=8, verbose=0).tolist()])
 model.compile(keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1), initial_scale=4.0), loss=loss)
-# In the first replica: Keras' optimiser does not see it in another one under a TensorFlow strategy.
+# In the first replica: Keras' optimizer does not see it in another one under a TensorFlow strategy.
 broken = np.where(np.arange(32)[:, None] == 1, np.nan, x)
 five = model.fit(broken, y, batch_size=8, verbose=0, shuffle=False, callbacks=[kr.callbacks.SkippedSteps()]).history
 del five["loss"]  # not a number

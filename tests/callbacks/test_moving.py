@@ -120,7 +120,7 @@ CASES = {
             + kr.CR(beta)
         ),
     ),
-    "normalised": (
+    "normalized": (
         lambda: kr.NRCE(from_logits=True) + kr.NNFL() + kr.Poly1(),
         {"A": s.Linear(-4, -9), "gamma": s.Linear(0, 2), "epsilon": s.Linear(-1, 2)},
         lambda A, gamma, epsilon: kr.NRCE(A, from_logits=True) + kr.NNFL(gamma) + kr.Poly1(epsilon),

@@ -24,7 +24,7 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
         "P(noisy = column | clean = row)",
         "ANLCE(alpha=5, beta=5)",
         "of the training labels are wrong",
-        "memorised",
+        "memorized",
         "mean ± std of 2 seed(s)",
     ):
         assert words in printed
@@ -39,7 +39,7 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
         assert float(row["last"]) == pytest.approx(np.mean([run[-1] for run in accuracy]))
         assert float(row["best"]) == pytest.approx(np.mean([max(run) for run in accuracy]))
         assert float(row["last_std"]) == pytest.approx(np.std([run[-1] for run in accuracy], ddof=1))
-        assert 0 <= float(row["memorised"]) <= 1
+        assert 0 <= float(row["memorized"]) <= 1
     logs = [kr.diagnostics.WeightLog(out / "weights" / f"ANLCE-alpha-5-beta-5-seed{seed}") for seed in (0, 1)]
     assert float(rows[1]["auroc"]) == pytest.approx(np.mean([log.detection().auroc for log in logs]))
     assert float(rows[1]["precision"]) == pytest.approx(np.mean([log.detection().precision for log in logs]))
@@ -48,17 +48,17 @@ def test_command_writes_table_picture_and_settings(tmp_path, capsys):
     assert settings["noise"] == "symmetric:0.6"
     assert settings["data_dir"] is None
     drawn = noise.NoisyLabels.load(out / "labels-seed1.npz")
-    assert settings["realised_rates"][1] == drawn.rate
+    assert settings["realized_rates"][1] == drawn.rate
     assert drawn.report() in (out / "noise.txt").read_text()
     assert settings["losses"][1] == {"text": "ANLCE(alpha=5, beta=5)", "l1": 5e-5, "scheduled": False}
-    assert abs(settings["realised_rates"][0] - 0.6) < 0.05
+    assert abs(settings["realized_rates"][0] - 0.6) < 0.05
     assert (out / "accuracy.png").read_bytes().startswith(b"\x89PNG")
     with pytest.raises(SystemExit, match="2"):
         cli.main([*arguments, "--epochs", "1", "--seeds", "1", "--losses", "CE", "--out", str(out)])
     assert "File exists" in capsys.readouterr().err
 
 
-def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised(tmp_path):
+def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorized(tmp_path):
     training = comparison.Training(epochs=6, learning_rate=0.05)
     learned = comparison.task("digits", "symmetric:0.4", seed=0)
     run = comparison.train(comparison.contender("GCE"), learned, training, 0, tmp_path / "GCE")
@@ -66,12 +66,12 @@ def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorised(tmp_path
     assert run.last == run.test_accuracy[-1]
     assert run.best == max(run.test_accuracy)
     assert run.best > 0.8
-    assert run.memorised < 0.3
+    assert run.memorized < 0.3
     assert run.detection.auroc > 0.9
     assert run.detection.precision > 0.8
     clean = comparison.task("digits", None, seed=0)
     run = comparison.train(comparison.contender("CE"), clean, comparison.Training(epochs=1), 0, tmp_path / "CE")
-    assert np.isnan([run.memorised, *run.detection]).all()
+    assert np.isnan([run.memorized, *run.detection]).all()
 
 
 def test_cosine_annealing_by_epoch():
@@ -135,5 +135,5 @@ def test_a_task_from_files_is_learned_from_its_pipeline(tmp_path, dataset):
     np.testing.assert_array_equal(log.labels, learned.labels.noisy)
     np.testing.assert_array_equal(log.clean, learned.labels.clean)
     assert run.test_accuracy.shape == (2,)
-    assert run.memorised == log.memorised()[-1]
+    assert run.memorized == log.memorized()[-1]
     assert not comparison.task(dataset, None, seed=1, data_dir=tmp_path).labels.mask.any()

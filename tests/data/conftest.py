@@ -13,17 +13,17 @@ def _write(path, pixels):
 
 @pytest.fixture
 def write_image():
-    """write_image(path, grey, height, width): a JPEG of one grey level, by which it is known again."""
+    """write_image(path, gray, height, width): a JPEG of one gray level, by which it is known again."""
 
-    def write(path, grey, height=40, width=50):
-        _write(path, np.full((height, width, 3), grey, np.uint8))
+    def write(path, gray, height=40, width=50):
+        _write(path, np.full((height, width, 3), gray, np.uint8))
 
     return write
 
 
 @pytest.fixture
 def webvision_tree(tmp_path, write_image):
-    """12 training images of classes 0, 49, 50 and 999 with grey levels 10, 30, 50, ..., 4 validation images."""
+    """12 training images of classes 0, 49, 50 and 999 with gray levels 10, 30, 50, ..., 4 validation images."""
     root = tmp_path / "web"
     labels = [0, 49, 50, 999] * 3
     lines = []
@@ -43,7 +43,7 @@ def webvision_tree(tmp_path, write_image):
 
 @pytest.fixture
 def animal_tree(tmp_path, write_image):
-    """10 training images whose grey level is 5 + 10 * label, not in the order of their names, 3 test images."""
+    """10 training images whose gray level is 5 + 10 * label, not in the order of their names, 3 test images."""
     root = tmp_path / "animals"
     for number in range(10):
         write_image(
@@ -72,7 +72,7 @@ def binary_animal_tree(tmp_path):
 
 @pytest.fixture
 def clothing_tree(tmp_path, write_image):
-    """8 noisy training images with grey levels 20, 40, ..., 3 clean test images; lists that hold more than is used."""
+    """8 noisy training images with gray levels 20, 40, ..., 3 clean test images; lists that hold more than is used."""
     root = tmp_path / "clothes"
     noisy = [f"images/{n % 3}/{n:02d}/a,b_{n}.jpg" for n in range(8)]
     clean = [f"images/9/{n:02d}/c{n}.jpg" for n in range(4)]

@@ -23,7 +23,7 @@ def row(**changes):
     return Recipe("test", "test", (0.0,) * 3, (1.0,) * 3, "nowhere", **changes)
 
 
-GREY = ("digits", "mnist", "fashion_mnist")
+GRAY = ("digits", "mnist", "fashion_mnist")
 IMAGES = np.random.default_rng(0).integers(1, 256, (64, 12, 16, 3)).astype("float32")
 
 
@@ -33,9 +33,9 @@ def test_every_data_set_has_a_row_and_every_row_a_source():
     keys = [(found.dataset, found.name) for found in RECIPES]
     assert len(set(keys)) == len(keys)
     for found in RECIPES:
-        assert len(found.mean) == len(found.std) == (1 if found.dataset in GREY else 3)
+        assert len(found.mean) == len(found.std) == (1 if found.dataset in GRAY else 3)
         assert found.source
-        assert found.crop in ("centre", "random", "resized")
+        assert found.crop in ("center", "random", "resized")
 
 
 def test_rows_of_the_papers():
@@ -82,7 +82,7 @@ def test_rotation_stays_within_its_angle():
     assert set(np.unique(turned)) == {0.0, 1.0}
 
 
-def test_jitter_changes_colours_and_stays_in_range():
+def test_jitter_changes_colors_and_stays_in_range():
     layers = row(jitter=(0.4, 0.4, 0.4, 0.2)).layers(12, 16)
     [changed] = augmented(layers, IMAGES)
     assert changed.min() >= 0.0
@@ -91,10 +91,10 @@ def test_jitter_changes_colours_and_stays_in_range():
     for brightness, contrast, saturation, hue in np.eye(4) * 0.3:
         [one] = augmented(row(jitter=(brightness, contrast, saturation, hue)).layers(12, 16), IMAGES)
         assert np.abs(one - IMAGES).mean() > 1
-        # A change of one kind leaves what it does not touch: grey stays grey but for brightness and contrast.
-        grey = np.repeat(IMAGES[..., :1], 3, axis=-1)
-        [still] = augmented(row(jitter=(brightness, contrast, saturation, hue)).layers(12, 16), grey)
-        assert np.allclose(still, grey, atol=0.01) == (brightness == contrast == 0)
+        # A change of one kind leaves what it does not touch: gray stays gray but for brightness and contrast.
+        gray = np.repeat(IMAGES[..., :1], 3, axis=-1)
+        [still] = augmented(row(jitter=(brightness, contrast, saturation, hue)).layers(12, 16), gray)
+        assert np.allclose(still, gray, atol=0.01) == (brightness == contrast == 0)
 
 
 def test_hue_turns_by_the_angle_that_was_asked_for():

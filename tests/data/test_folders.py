@@ -26,7 +26,7 @@ def load(name, folder, **keywords):
 
 
 def shown(images, info):
-    """Images as they were before they were normalised, in [0, 255]."""
+    """Images as they were before they were normalized, in [0, 255]."""
     return 255 * (np.asarray(images) * info.std + info.mean)
 
 
@@ -43,10 +43,10 @@ def test_webvision(webvision_tree, inside):
     seen = []
     for images, targets in train:
         assert sorted(targets) == ["index", "label"]
-        greys = shown(images, info).mean(axis=(1, 2, 3))
-        for grey, label, index in zip(greys, targets["label"].numpy(), targets["index"].numpy(), strict=True):
+        grays = shown(images, info).mean(axis=(1, 2, 3))
+        for gray, label, index in zip(grays, targets["label"].numpy(), targets["index"].numpy(), strict=True):
             assert label == [0, 49, 50, 999][index % 4]
-            assert abs(grey - (10 + 20 * index)) < 1.5
+            assert abs(gray - (10 + 20 * index)) < 1.5
             seen.append(index)
     assert sorted(seen) == list(range(12))
     [(images, labels)] = list(test)
@@ -60,8 +60,8 @@ def test_mini_webvision_is_the_first_fifty_classes(webvision_tree):
     for images, targets in train:
         index = targets["index"].numpy()
         assert np.array_equal(targets["label"], np.array([0, 49] * 3)[index])
-        greys = shown(images, info).mean(axis=(1, 2, 3))
-        assert np.allclose(greys, np.array([10, 30, 90, 110, 170, 190])[index], atol=1.5)
+        grays = shown(images, info).mean(axis=(1, 2, 3))
+        assert np.allclose(grays, np.array([10, 30, 90, 110, 170, 190])[index], atol=1.5)
 
 
 def test_webvision_of_original_size_and_without_names(webvision_tree):
@@ -104,8 +104,8 @@ def test_clothing1m(clothing_tree):
     assert (info.num_classes, info.train_size, info.test_size) == (14, 8, 3)
     assert info.class_names[13] == "Underwear"
     for images, targets in train:
-        greys = shown(images, info).mean(axis=(1, 2, 3))
-        assert np.allclose(greys, 20 + 20 * targets["index"].numpy(), atol=1.5)
+        grays = shown(images, info).mean(axis=(1, 2, 3))
+        assert np.allclose(grays, 20 + 20 * targets["index"].numpy(), atol=1.5)
         assert np.array_equal(targets["label"], targets["index"])
     [(images, labels)] = list(test)
     assert labels.numpy().tolist() == [13, 12, 11]
@@ -341,15 +341,15 @@ def test_an_image_that_vanishes_is_named(clothing_tree):
         list(splits.train)
 
 
-def test_grey_and_transparent_images_have_three_channels(clothing_tree):
-    grey = tf.io.encode_jpeg(np.full((40, 50, 1), 40, np.uint8)).numpy()
+def test_gray_and_transparent_images_have_three_channels(clothing_tree):
+    gray = tf.io.encode_jpeg(np.full((40, 50, 1), 40, np.uint8)).numpy()
     transparent = tf.io.encode_png(np.full((40, 50, 4), 60, np.uint8)).numpy()
-    (clothing_tree / "images/1/01/a,b_1.jpg").write_bytes(grey)
+    (clothing_tree / "images/1/01/a,b_1.jpg").write_bytes(gray)
     (clothing_tree / "images/2/02/a,b_2.jpg").write_bytes(transparent)
     train, _, info, _ = load("clothing1m", clothing_tree, provenance=True)
     for images, targets in train:
-        greys = shown(images, info).mean(axis=(1, 2))
-        assert np.allclose(greys, (20 + 20 * targets["index"].numpy())[:, None], atol=1.5)
+        grays = shown(images, info).mean(axis=(1, 2))
+        assert np.allclose(grays, (20 + 20 * targets["index"].numpy())[:, None], atol=1.5)
 
 
 def test_data_on_disk_needs_a_folder(tmp_path):

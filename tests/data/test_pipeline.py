@@ -88,7 +88,7 @@ def cut(image, preparation, count=1):
 
 
 @pytest.mark.parametrize(("height", "width"), [(40, 60), (60, 40), (40, 40)])
-def test_images_are_cut_at_the_centre(height, width):
+def test_images_are_cut_at_the_center(height, width):
     [image] = cut(coordinates(height, width), Preparation(recipe(resize=40, size=32)))
     top, left = (height - 32) // 2, (width - 32) // 2
     assert np.array_equal(image, coordinates(height, width)[top : top + 32, left : left + 32])
@@ -114,8 +114,8 @@ def test_random_crops_reach_every_place():
     for crop in crops:
         row, column = crop[0, 0, :2].astype(int)
         assert np.array_equal(crop, image[row : row + 10, column : column + 10])
-    [centre] = cut(image, Preparation(recipe(resize=12, size=10, crop="random")))
-    assert centre[0, 0, :2].tolist() == [1, 2]
+    [center] = cut(image, Preparation(recipe(resize=12, size=10, crop="random")))
+    assert center[0, 0, :2].tolist() == [1, 2]
 
 
 def test_resized_crops_have_the_areas_and_ratios_of_the_papers():
@@ -131,7 +131,7 @@ def test_resized_crops_have_the_areas_and_ratios_of_the_papers():
     assert {crop.shape for crop in crops} == {(64, 64, 3)}
 
 
-def test_batches_are_normalised():
+def test_batches_are_normalized():
     images = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 3), np.uint8)
     row = Recipe("test", "test", (0.5, 0.25, 0.0), (0.5, 0.25, 2.0), "nowhere")
     [(batch, labels)] = image_batches(images, np.arange(10), 10, Preparation(row))

@@ -79,7 +79,7 @@ def test_cifar100_of_another_order_is_not_joined(monkeypatch):
 
 
 @pytest.mark.parametrize(("name", "mean", "std"), [("mnist", 0.1307, 0.3081), ("fashion_mnist", 0.2860, 0.3530)])
-def test_npz_of_grey_images(name, mean, std):
+def test_npz_of_gray_images(name, mean, std):
     train, test, info, _ = data.load(name, data_dir=real_data(name).parent, batch_size=10_000, augment=True)
     assert (info.complete, info.input_shape) == (True, (28, 28, 1))
     assert (info.mean, info.std) == ((mean,), (std,))

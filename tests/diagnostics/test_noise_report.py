@@ -13,7 +13,7 @@ def test_report_on_digits(tmp_path):
     np.testing.assert_array_equal(again.noisy, labels.noisy)
     assert (tmp_path / "new" / "noise.txt").read_text() == labels.report() + "\n"
     assert 0.1 < labels.rate < 0.3
-    for name in ("transition.png", "mislabelled.png"):
+    for name in ("transition.png", "mislabeled.png"):
         assert (tmp_path / "new" / name).read_bytes().startswith(b"\x89PNG")
     with pytest.raises(FileExistsError):
         diagnostics.report_noise(tmp_path / "new", "digits", None)

@@ -42,7 +42,7 @@ def test_bias():
 def test_a_runs_pictures_show_its_numbers(run_folder):
     run = diagnostics.open_run(run_folder)
     assert [ax.get_title(loc="left") for ax in pictures.margins(run, [1, 4]).axes] == ["epoch 1", "epoch 4"]
-    ax = pictures.memorisation(run).axes[0]
+    ax = pictures.memorization(run).axes[0]
     assert ax.get_title() == "digits, pair:0.3, GCE()"
     assert len(ax.lines) == 4
     ax = pictures.transition(run).axes[0]
@@ -60,7 +60,7 @@ def test_effective_rates_of_several_logs(comparison_folder):
     np.testing.assert_allclose(ax.lines[0].get_ydata(), runs[0].log.alpha())
 
 
-@pytest.mark.parametrize("picture", ["margins", "memorisation", "transition", "alpha"])
+@pytest.mark.parametrize("picture", ["margins", "memorization", "transition", "alpha"])
 def test_command_on_a_run(picture, run_folder, capsys):
     assert cli.main(["plot", picture, str(run_folder)]) == 0
     assert capsys.readouterr().out == f"Written to {run_folder / picture}.png\n"
@@ -82,7 +82,7 @@ def test_command_on_losses(tmp_path, monkeypatch, capsys):
         ("plot weights --losses XCE", "Known losses"),
         ("plot weights --classes 1", "`K` of initial_margins must be"),
         ("plot bias --activations 2", "`activation` of logit_bias must be"),
-        ("plot memorisation nowhere", "There is no folder nowhere"),
+        ("plot memorization nowhere", "There is no folder nowhere"),
         ("plot margins RUN --epochs 9", "must be logged epochs, counted from 1: [1, 2, 3, 4]"),
         ("plot margins COMPARISON", "holds several logs"),
     ],

@@ -71,7 +71,7 @@ def test_weight_curves_lie_over_the_initial_margins(tmp_path):
     ax = plots.weight_curves(margins, weights, theory.initial_margins(10), title="10 classes")
     np.testing.assert_array_equal(ax.lines[1].get_ydata(), weights["MAE"])
     assert ax.lines[0].get_linestyle() != ax.lines[1].get_linestyle()
-    assert texts(ax.get_legend()) == ["CE", "MAE", "at initialisation (density)"]
+    assert texts(ax.get_legend()) == ["CE", "MAE", "at initialization (density)"]
     assert ax.get_xlabel().startswith("logit margin of the label")
     assert ax.get_ylabel().startswith("implicit weight")
     (area,) = ax.figure.axes[1].collections
@@ -79,7 +79,7 @@ def test_weight_curves_lie_over_the_initial_margins(tmp_path):
     assert highest[0] == pytest.approx(theory.expected_margin(10, exact=True), abs=0.2)
     rendered(ax, tmp_path)
     measured = plots.weight_curves(margins, weights, np.random.default_rng(0).normal(-2.0, 1.0, 500))
-    assert texts(measured.get_legend())[-1] == "at initialisation (samples)"
+    assert texts(measured.get_legend())[-1] == "at initialization (samples)"
     assert texts(plots.weight_curves(margins, weights).get_legend()) == ["CE", "MAE"]
 
 
@@ -99,8 +99,8 @@ def test_logit_bias(tmp_path):
     rendered(ax, tmp_path)
 
 
-def test_memorisation_and_effective_rate(tmp_path):
-    ax = plots.memorisation({"clean": ([1, 3, 5], [0.2, 0.5, 0.9]), "wrong": ([1, 3, 5], [0.0, 0.1, 0.8])})
+def test_memorization_and_effective_rate(tmp_path):
+    ax = plots.memorization({"clean": ([1, 3, 5], [0.2, 0.5, 0.9]), "wrong": ([1, 3, 5], [0.0, 0.1, 0.8])})
     assert ax.lines[0].get_xdata().tolist() == [1, 3, 5]
     np.testing.assert_allclose(ax.lines[1].get_ydata(), [0.0, 10.0, 80.0])
     assert ax.get_ylabel() == "share of samples (%)"

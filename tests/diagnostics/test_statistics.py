@@ -8,26 +8,26 @@ from keras_robust import diagnostics
 from keras_robust.weight_log import RECORD, write_epoch
 
 
-def test_memorisation_of_a_run_and_a_log(run_folder):
+def test_memorization_of_a_run_and_a_log(run_folder):
     run = diagnostics.open_run(run_folder)
-    curves = diagnostics.memorisation_curves(run)
+    curves = diagnostics.memorization_curves(run)
     assert curves["clean test labels"].values.tolist() == pytest.approx([0.6, 0.7, 0.8, 0.9])
-    assert curves["wrong labels, memorised"].values.tolist() == [1, 0, 0, 0]
+    assert curves["wrong labels, memorized"].values.tolist() == [1, 0, 0, 0]
     assert curves["wrong labels, corrected"].values.tolist() == [0, 1, 1, 1]
     assert curves["clean training labels"].values.tolist() == [1, 1, 1, 1]
     assert all(curve.epochs.tolist() == [1, 2, 3, 4] for curve in curves.values())
-    assert sorted(diagnostics.memorisation_curves(run.log)) == sorted(set(curves) - {"clean test labels"})
+    assert sorted(diagnostics.memorization_curves(run.log)) == sorted(set(curves) - {"clean test labels"})
 
 
-def test_memorisation_of_a_history():
+def test_memorization_of_a_history():
     history = keras.callbacks.History()
     history.history = {"loss": [1.0, 2.0], "corrected_share": [0.2, 0.3]}
-    (curve,) = diagnostics.memorisation_curves(history).values()
+    (curve,) = diagnostics.memorization_curves(history).values()
     assert curve.values.tolist() == [0.2, 0.3]
     with pytest.raises(ValueError, match="Nothing is known of what became of wrong labels"):
-        diagnostics.memorisation_curves({"loss": [1.0]})
-    with pytest.raises(ValueError, match="`source` of memorisation_curves must be a WeightLog, an opened run"):
-        diagnostics.memorisation_curves([1.0])
+        diagnostics.memorization_curves({"loss": [1.0]})
+    with pytest.raises(ValueError, match="`source` of memorization_curves must be a WeightLog, an opened run"):
+        diagnostics.memorization_curves([1.0])
 
 
 def test_effective_rate(run_folder):
@@ -63,7 +63,7 @@ def test_margins_where_no_clean_label_is_known(tmp_path):
     assert list(found.counts) == ["all"]
 
 
-def test_estimated_noise_is_the_realised_one(run_folder, digit_labels):
+def test_estimated_noise_is_the_realized_one(run_folder, digit_labels):
     log = diagnostics.open_run(run_folder).log
     np.testing.assert_array_equal(diagnostics.believed_labels(log), digit_labels.clean)
     found = diagnostics.estimated_transition(log)

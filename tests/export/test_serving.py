@@ -74,10 +74,10 @@ def images(activation=None):
 
 
 def trained_with_everything(folder):
-    """A penalty, a wrapper, a log of every sample, a loss with a bias that moves, an optimiser with slots."""
+    """A penalty, a wrapper, a log of every sample, a loss with a bias that moves, an optimizer with slots."""
     model = kr.ProvenanceModel(kr.regularize(images(), l1=1e-3, l2=1e-3))
     loss = 2.0 * kr.LogitBias(kr.GCE(0.7), 3.0, from_logits=True) + kr.NCE()
-    model.compile(kr.optimizers.CoupledSGD(0.05, momentum=0.9), loss, metrics=["accuracy", kr.metrics.MemorisedShare()])
+    model.compile(kr.optimizers.CoupledSGD(0.05, momentum=0.9), loss, metrics=["accuracy", kr.metrics.MemorizedShare()])
     targets = {"label": LABELS, "index": np.arange(N), "clean": LABELS}
     move = HyperparameterSchedule({"epsilon": Linear(3.0, 5.0), "q": Linear(0.3, 0.9)})
     logger = SampleWeightLogger(folder / "weights", num_samples=N)
@@ -144,7 +144,7 @@ def test_served_is_the_plain_network(tmp_path):
         np.testing.assert_allclose(outputs["probabilities"], probabilities, atol=atol, err_msg=name)
         np.testing.assert_allclose(case["alone"], probabilities, atol=atol)
         assert not case["ours"], name
-        # The weights, and nothing else: no optimiser, seed of dropout, metric or hyper-parameter.
+        # The weights, and nothing else: no optimizer, seed of dropout, metric or hyper-parameter.
         assert (case["variables"], case["saved"]) == (sorted(variables), len(variables)), name
         k = keywords.get("top_k", 1 if "class_names" in keywords else 0)
         assert case["dtypes"]["probabilities"] == "float32"

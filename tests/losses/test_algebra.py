@@ -96,7 +96,7 @@ def test_published_losses_are_lines_of_the_algebra():
     [kr.Normalized(kr.MarginScale(kr.GCE(), 2.0)), kr.Normalized(kr.MarginScale(kr.CE() + kr.MAE(), 2.0)), kr.NGCE()],
     ids=repr,
 )
-def test_normalised_losses_sum_to_one_over_the_labels(loss):
+def test_normalized_losses_sum_to_one_over_the_labels(loss):
     total = sum(values(logits(loss), y=np.full(6, k)) for k in range(8))
     np.testing.assert_allclose(total, 1.0, rtol=1e-5)
 

@@ -91,8 +91,8 @@ def test_logits_equal_probabilities(case):
             case.make()
         return
     p, y = probabilities()
-    for unnormalised in (1.0, 3.0):
-        got = as_numpy(case.make().call(y, p * unnormalised))
+    for unnormalized in (1.0, 3.0):
+        got = as_numpy(case.make().call(y, p * unnormalized))
         np.testing.assert_allclose(got, as_numpy(case.make(from_logits=True).call(y, np.log(p))), rtol=1e-5, atol=1e-6)
 
 
@@ -193,7 +193,7 @@ class TestBatchCoupled:
         for labels in (y, y[:, None], np.eye(5, dtype="float32")[y]):
             np.testing.assert_allclose(as_numpy(make(from_logits=True).call(labels, z)), want, rtol=1e-5, atol=1e-6)
 
-    def test_rows_that_do_not_count_are_nobodys_neighbours(self, kind, make, expected):
+    def test_rows_that_do_not_count_are_nobodys_neighbors(self, kind, make, expected):
         z, y = logits_of("trained", 5, batch=9)
         keep = np.array([1, 1, 0, 1, 1, 0, 1, 1, 1], bool)
         want = np.zeros(9)

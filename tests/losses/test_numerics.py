@@ -61,14 +61,14 @@ def test_dal_without_bootstrapping_is_gce_also_at_q_zero():
             np.testing.assert_array_equal(a, b)
 
 
-def test_sparse_regularised_logits_of_zeros_have_a_gradient():
+def test_sparse_regularized_logits_of_zeros_have_a_gradient():
     loss = kr.SparseRegularized(kr.CE(), from_logits=True)
     values, gradient = value_and_gradient(loss, np.array([0]), np.zeros((1, 4), "float32"))
     assert values[0] == pytest.approx(np.log(4) + 4**0.9, rel=1e-6)
     assert gradient[0, 0] == pytest.approx(-2 * 0.75, rel=1e-5)
 
 
-def test_tempered_normaliser_converges():
+def test_tempered_normalizer_converges():
     for t2 in (1.0, 1.5, 4.0, 30.0):
         z = np.random.default_rng(0).normal(size=(8, 50)).astype("float32") * np.logspace(-2, 3, 8)[:, None]
         evidence = kr.losses.evidence.Evidence(ops.convert_to_tensor(z.astype("float32")), None)

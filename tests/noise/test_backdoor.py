@@ -30,7 +30,7 @@ def test_only_samples_of_other_classes_are_poisoned(images, trigger):
     np.testing.assert_array_equal(poisoned[indices], noise.add_trigger(images[indices], trigger))
     assert poisoned.dtype == images.dtype
     assert poisoned.shape == images.shape
-    assert f"{trigger} trigger labelled 4" in labels.report()
+    assert f"{trigger} trigger labeled 4" in labels.report()
     assert labels.num_classes == 10
 
 
@@ -61,7 +61,7 @@ def test_global_trigger_is_one_blended_pattern_for_training_and_test():
     np.testing.assert_allclose(integers, 0.8 * IMAGES + 0.2 * 255 * pattern[0], atol=0.5001)
 
 
-def test_value_range_of_normalised_images():
+def test_value_range_of_normalized_images():
     images = (IMAGES / 255 - 0.5) / 0.25
     with pytest.raises(ValueError, match=r"`images` of add_trigger must be in the value range \(0, 1\); else say"):
         noise.add_trigger(images)

@@ -28,7 +28,7 @@ MATRICES = {
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
 @pytest.mark.parametrize("spec", MATRICES)
-def test_realised_matrix_fits_the_one_asked_for(spec, seed):
+def test_realized_matrix_fits_the_one_asked_for(spec, seed):
     matrix = MATRICES[spec]
     K = len(matrix)
     labels = np.random.default_rng(10 + seed).integers(0, K, 50_000)
@@ -145,7 +145,7 @@ def test_any_stochastic_matrix_gives_possible_labels(K, n, seed, exact):
     assert drawn.rate == (np.mean(drawn.noisy != labels) if n else 0.0)
 
 
-def test_report_says_the_convention_and_what_was_realised():
+def test_report_says_the_convention_and_what_was_realized():
     drawn = noise.draw("symmetric+true:0.4", LABELS, 10, seed=3)
     report = str(drawn)
     assert report == drawn.report()

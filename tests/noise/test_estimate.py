@@ -17,9 +17,9 @@ def labels_and_predictions(matrix, n=20_000):
     """Labels with known noise, and the probabilities that the best possible classifier gives them."""
     rng = np.random.default_rng(0)
     clean = rng.choice(5, n, p=PRIOR)
-    centres = 2.0 * rng.normal(size=(5, 8))
-    x = centres[clean] + rng.normal(size=(n, 8))
-    scores = np.exp(-0.5 * ((x[:, None] - centres) ** 2).sum(axis=-1)) * PRIOR
+    centers = 2.0 * rng.normal(size=(5, 8))
+    x = centers[clean] + rng.normal(size=(n, 8))
+    scores = np.exp(-0.5 * ((x[:, None] - centers) ** 2).sum(axis=-1)) * PRIOR
     return noise.corrupt(clean, matrix, seed=1), (scores / scores.sum(axis=1, keepdims=True)) @ matrix
 
 

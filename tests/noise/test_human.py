@@ -133,7 +133,7 @@ def test_ids_that_cannot_be_joined(folder):
         noise.human("cifar100n", folder, ["bos_taurus_s_000507.png"])
 
 
-def test_the_licence_is_printed_once_a_file(folder, capsys):
+def test_the_license_is_printed_once_a_file(folder, capsys):
     noise.human("worst", folder)
     noise.human("random1", folder)
     assert capsys.readouterr().out.count("CC BY-NC 4.0") == 1
@@ -167,7 +167,7 @@ def test_missing_and_unfit_files(tmp_path, folder):
         ("cifar100n", 40.20),
     ],
 )
-def test_realised_rates_of_the_real_labels(name, rate):
+def test_realized_rates_of_the_real_labels(name, rate):
     drawn = noise.human(name, real_data("noisy_labels"))
     assert round(100 * drawn.rate, 2) == rate
     assert len(drawn.noisy) == 50_000

@@ -82,7 +82,7 @@ def test_features_ids_types_and_epochs_stay():
 
 @pytest.mark.parametrize("seed", [0, 1, 2**70])
 def test_distribution_is_that_of_the_matrix(seed):
-    """Chi-square at 50,000 labels, and no trace of neighbouring ids in each other."""
+    """Chi-square at 50,000 labels, and no trace of neighboring ids in each other."""
     labels = np.random.default_rng(1).integers(0, 6, 50_000)
     matrix = np.random.default_rng(7).dirichlet(np.full(6, 0.3), size=6)
     matrix[2] = [0.5, 0, 0, 0.5, 0, 0]

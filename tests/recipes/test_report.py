@@ -34,11 +34,11 @@ def test_accuracies_are_not_mixed(tmp_path):
 
 def test_wrong_labels_are_counted_in_the_last_logged_epoch(tmp_path):
     measured = measure(history([0.5]), log(tmp_path, [0, 1, 1, 1]))
-    assert (measured["memorised"], measured["corrected"]) == (0.5, 0.5)
+    assert (measured["memorized"], measured["corrected"]) == (0.5, 0.5)
     assert (measured["precision"], measured["auroc"]) == (1.0, 1.0)
 
 
 @pytest.mark.parametrize("clean", [[-1, -1, -1, -1], [0, 1, 0, 0]], ids=["unknown", "nothing wrong"])
 def test_without_wrong_labels_there_is_nothing_to_count(tmp_path, clean):
     measured = measure(history([0.5]), log(tmp_path, clean))
-    assert {measured[name] for name in ("memorised", "corrected", "precision", "auroc")} == {None}
+    assert {measured[name] for name in ("memorized", "corrected", "precision", "auroc")} == {None}

@@ -70,7 +70,7 @@ def test_command_trains_and_compares_with_the_paper(tmp_path, capsys):
     log = WeightLog(folder / "weights")
     np.testing.assert_array_equal(log.labels, labels.noisy)
     np.testing.assert_array_equal(log.wrong, labels.mask)
-    assert result["memorised"] == log.memorised()[-1]
+    assert result["memorized"] == log.memorized()[-1]
     assert result["auroc"] == log.detection().auroc
     arrays = data.generated("mnist", 16, 8)
     model = keras.saving.load_model(folder / "model.keras", compile=False)
@@ -182,7 +182,7 @@ def test_data_without_clean_labels(tmp_path):
     report = recipes.run("dal/mini_webvision/real/ce", scale="smoke", folder=tmp_path / "run", console=QUIET,
                          changes={"network": "mlp1024"})  # fmt: skip
     (result,) = report.results.values()
-    assert result["memorised"] is None
+    assert result["memorized"] is None
     assert WeightLog(tmp_path / "run" / "seed-0" / "weights").clean is None
     assert not (tmp_path / "run" / "seed-0" / "labels.npz").exists()
     assert report.table().row_count == 1

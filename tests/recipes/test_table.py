@@ -177,7 +177,7 @@ def test_the_page_has_every_row_and_our_own_runs(monkeypatch):
 
 def test_our_own_runs_stand_beside_the_papers(monkeypatch):
     name = "anl/cifar10/symmetric:0.8/anl-ce"
-    values = dict.fromkeys(("mean_of_last_ten", "best", "memorised", "corrected", "auroc"), (1.0, 2.0))
+    values = dict.fromkeys(("mean_of_last_ten", "best", "memorized", "corrected", "auroc"), (1.0, 2.0))
     runs = [Obtained(name, scale, (1, 2), (60.0, 61.0), setup="a machine", **values) for scale in ("full", "quick")]
     cell = runs[0].cell()
     assert (cell.mean, cell.source, cell.runs) == (60.5, "a machine", 2)
@@ -191,6 +191,6 @@ def test_our_own_runs_stand_beside_the_papers(monkeypatch):
 def test_recorded_runs_are_of_recipes_that_are_there():
     for run in obtained.RUNS:
         assert recipes.get(run.recipe).runnable
-        assert len(run.seeds) == len(run.last) == len(run.best) == len(run.memorised)
+        assert len(run.seeds) == len(run.last) == len(run.best) == len(run.memorized)
         assert all(0 <= last <= best <= 100 for last, best in zip(run.last, run.best, strict=True))
     assert set(obtained.OBTAINED) == {run.recipe for run in obtained.RUNS if run.scale == "full"}

@@ -76,7 +76,7 @@ def test_asymmetry_of_sums():
         theory.asymmetry_ratio(kr.NCE())
 
 
-# C, Table 6, with the formulas of AUL and AGCE set right: w as a function of p.
+# Ou & Zhang 2023, Table 6, with the formulas of AUL and AGCE set right: w as a function of p.
 TABLE_6 = {
     "CE": (kr.CE(), lambda p: 1 - p),
     "FL": (kr.FL(gamma=2.0), lambda p: (1 - p) ** 2 * (1 - p - 2 * p * np.log(p))),

@@ -1,7 +1,7 @@
 """Pictures, drawn with matplotlib. Every function takes arrays and returns the Axes it drew on."""
 
 from keras_robust.diagnostics.plots.canvas import axes, one_legend, panels
-from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, memorisation
+from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, memorization
 from keras_robust.diagnostics.plots.grids import contact_sheet, transition_matrix
 from keras_robust.diagnostics.plots.losses import logit_bias, mean_errors, weight_curves
 from keras_robust.diagnostics.plots.margins import margin_histogram, margin_histograms
@@ -15,7 +15,7 @@ __all__ = [
     "margin_histogram",
     "margin_histograms",
     "mean_errors",
-    "memorisation",
+    "memorization",
     "one_legend",
     "panels",
     "transition_matrix",

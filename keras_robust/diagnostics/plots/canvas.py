@@ -2,7 +2,7 @@
 
 import numpy as np
 
-#: Lines are told apart by these where colours are not seen.
+#: Lines are told apart by these where colors are not seen.
 STYLES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 3)), (0, (8, 2)), (0, (1, 3)))
 
 
@@ -30,7 +30,7 @@ def lines(ax, curves):
 
 
 def background(ax, x, y, label):
-    """A grey area in the lower part of the picture, on a scale of its own."""
+    """A gray area in the lower part of the picture, on a scale of its own."""
     x, y = np.asarray(x, "float64"), np.asarray(y, "float64")
     behind = ax.twinx()
     behind.set_zorder(ax.get_zorder() - 1)

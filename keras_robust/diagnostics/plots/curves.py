@@ -1,4 +1,4 @@
-"""Training as curves: accuracy, memorisation, the effective learning rate."""
+"""Training as curves: accuracy, memorization, the effective learning rate."""
 
 import numpy as np
 
@@ -31,13 +31,13 @@ def accuracy_curves(curves, ax=None, title=None):
     return finish(ax, "epoch", "accuracy on clean test labels (%)", title)
 
 
-def memorisation(curves, ax=None, title=None):
-    """Shares of samples by epoch: what is learned of clean labels, memorised and corrected of wrong ones.
+def memorization(curves, ax=None, title=None):
+    """Shares of samples by epoch: what is learned of clean labels, memorized and corrected of wrong ones.
 
-    Reference: D (Li et al. 2023), Fig. 4.
+    Reference: Li et al. 2023, Fig. 4.
 
     Args:
-        curves: label -> (epochs, shares in [0, 1]), as `memorisation_curves` gives them.
+        curves: label -> (epochs, shares in [0, 1]), as `memorization_curves` gives them.
         ax: Axes to draw on; a new figure by default.
         title: title of the picture.
 
@@ -46,7 +46,7 @@ def memorisation(curves, ax=None, title=None):
 
     Example:
 
-    >>> ax = keras_robust.diagnostics.plots.memorisation({"wrong labels, memorised": ([1, 2], [0.1, 0.6])})
+    >>> ax = keras_robust.diagnostics.plots.memorization({"wrong labels, memorized": ([1, 2], [0.1, 0.6])})
     >>> ax.lines[0].get_ydata().tolist(), ax.get_ylabel()
     ([10.0, 60.0], 'share of samples (%)')
     """
@@ -59,7 +59,7 @@ def memorisation(curves, ax=None, title=None):
 def effective_rate(curves, ax=None, title=None):
     """The effective learning rate alpha_t by step, on a logarithmic scale; zeros are left out.
 
-    Reference: C (Ou & Zhang 2023).
+    Reference: Ou & Zhang 2023.
 
     Args:
         curves: label -> alpha_t (steps,), as `WeightLog.alpha` gives it.

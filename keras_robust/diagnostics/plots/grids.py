@@ -6,7 +6,7 @@ from keras_robust.diagnostics.plots.canvas import axes
 
 
 def transition_matrix(transition, class_names=None, ax=None, title=None):
-    """T[i, j] = P(noisy = j | clean = i) in shades of grey, black for 1; up to 20 classes with per cents.
+    """T[i, j] = P(noisy = j | clean = i) in shades of gray, black for 1; up to 20 classes with per cents.
 
     Args:
         transition: T (classes, classes), rows sum to 1.
@@ -27,7 +27,7 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
     K = len(transition)
     names = range(K) if class_names is None else class_names
     ax = axes(6.0, 5.5) if ax is None else ax
-    shades = ax.imshow(transition, cmap="Greys", vmin=0.0, vmax=1.0)
+    shades = ax.imshow(transition, cmap="Grays", vmin=0.0, vmax=1.0)
     if K <= 20:
         ticks, size = np.arange(K), 9 if K <= 10 else 6
         for i, j in zip(*np.nonzero(transition >= 0.0005), strict=True):
@@ -48,7 +48,7 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
     """Small pictures in rows, a caption under each.
 
     Args:
-        images: (n, height, width, channels), uint8 or in [0, 1]; one channel is grey.
+        images: (n, height, width, channels), uint8 or in [0, 1]; one channel is gray.
         captions: a short text for each.
         columns: pictures in a row.
         ax: Axes to draw on; a new figure by default.

@@ -4,7 +4,7 @@ import numpy as np
 
 from keras_robust.diagnostics.plots.canvas import axes, finish, panels
 
-# Filled, and outlined: told apart where colours are not seen.
+# Filled, and outlined: told apart where colors are not seen.
 _LOOKS = {
     "clean": {"facecolor": "0.75", "edgecolor": "none", "label": "clean labels"},
     "wrong": {"facecolor": "none", "edgecolor": "tab:red", "hatch": "////", "linewidth": 1.0, "label": "wrong labels"},
@@ -40,7 +40,7 @@ def margin_histogram(edges, counts, ax=None, title=None):
 def margin_histograms(edges, epochs, counts, title=None):
     """Histograms of the margins at several epochs, one above the other, on the same scales.
 
-    Reference: C (Ou & Zhang 2023), Figs. 3, 9 and 10.
+    Reference: Ou & Zhang 2023, Figs. 3, 9 and 10.
 
     Args:
         edges: of the bins, (bins + 1,).

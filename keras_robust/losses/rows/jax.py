@@ -36,7 +36,7 @@ class BackendRows(Rows):
 
 
 def _sum(x):
-    """Sum over the last axis. On a CPU XLA vectorises a product with ones, and not the sum of a short row."""
+    """Sum over the last axis. On a CPU XLA vectorizes a product with ones, and not the sum of a short row."""
     if jax.default_backend() == "cpu":
         return jnp.matmul(x, jnp.ones(x.shape[-1], x.dtype), precision=jax.lax.Precision.HIGHEST)
     return jnp.sum(x, axis=-1)
@@ -86,7 +86,7 @@ def _(primals, tangents):
 @jax.custom_jvp
 def _pick(values, ids):
     picked = jnp.take_along_axis(values, ids[..., None], axis=-1, mode="promise_in_bounds")[..., 0]
-    # A gather is not vectorised, and takes the mathematics of the rows along if they share a loop.
+    # A gather is not vectorized, and takes the mathematics of the rows along if they share a loop.
     return _barrier(picked)
 
 

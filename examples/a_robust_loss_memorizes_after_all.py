@@ -31,9 +31,9 @@ def train(epochs, rate):
     def look(epoch, logs=None):
         if (epoch + 1) % max(epochs // 10, 1) == 0:
             right = model.predict(digits.x_test, verbose=0).argmax(axis=-1) == digits.y_test
-            memorised = (model.predict(digits.x_train, verbose=0).argmax(axis=-1) == labels.noisy)[labels.mask]
+            memorized = (model.predict(digits.x_train, verbose=0).argmax(axis=-1) == labels.noisy)[labels.mask]
             print(
-                f"  epoch {epoch + 1:3}: {right.mean():6.1%} right, {memorised.mean():6.1%} of wrong labels memorised"
+                f"  epoch {epoch + 1:3}: {right.mean():6.1%} right, {memorized.mean():6.1%} of wrong labels memorized"
             )
 
     callbacks = [rate, keras.callbacks.LambdaCallback(on_epoch_end=look)]
