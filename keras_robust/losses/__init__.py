@@ -28,12 +28,16 @@ from keras_robust.losses.active_passive import (
     NGCEandRCE,
 )
 from keras_robust.losses.algebra import NegativeNormalized, Normalized, UnitWeight
+from keras_robust.losses.asymmetric import AEL, AGCE, AUL
 from keras_robust.losses.base import RobustLoss, WeightedSum
-from keras_robust.losses.elementary import AEL, AGCE, AUL, CE, FL, GCE, JS, MAE, RCE, SCE, TCE, PHuberCE, Poly1
+from keras_robust.losses.bi_tempered import BiTempered
+from keras_robust.losses.bi_tempered import tempered_softmax as tempered_softmax
+from keras_robust.losses.elementary import CE, FL, GCE, MAE, RCE, SCE, TCE, PHuberCE, Poly1
+from keras_robust.losses.jensen_shannon import JS
 from keras_robust.losses.logit_bias import GCEStar, MAEStar, NFLandMAEStar
 from keras_robust.losses.margins import LogitBias, MarginScale, MarginShift
 from keras_robust.losses.peer import PeerLoss
-from keras_robust.losses.whole_prediction import CR, DAL, GLS, MSE, BiTempered, Bootstrap, SparseRegularized
+from keras_robust.losses.whole_prediction import CR, DAL, GLS, MSE, Bootstrap, SparseRegularized
 
 __all__ = [
     "AEL",

@@ -3,10 +3,10 @@
 from keras import ops
 
 from keras_robust.checks import at_least
-from keras_robust.losses.algebra import PROBABILITY, NegativeNormalized, Normalized
+from keras_robust.losses.algebra import PROBABILITY, ComposedLoss, NegativeNormalized, Normalized, SumOfTerms
+from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import current, parameter
 from keras_robust.losses.elementary import CE, FL, WEIGHT
-from keras_robust.losses.kinds import ComposedLoss
 from keras_robust.registration import registered
 
 
@@ -27,7 +27,7 @@ class NNCE(ComposedLoss):
 
     p_min: float = parameter(default=1e-7, within=PROBABILITY)
 
-    def formula(self):
+    def line(self):
         return NegativeNormalized(CE(), self.p_min)
 
 
@@ -50,7 +50,7 @@ class NNFL(ComposedLoss):
     gamma: float = parameter(default=0.5, within=at_least(0.0))
     p_min: float = parameter(default=1e-7, within=PROBABILITY)
 
-    def formula(self):
+    def line(self):
         return NegativeNormalized(FL(self.gamma), self.p_min)
 
 
@@ -78,7 +78,7 @@ class ANLCE(ComposedLoss):
     beta: float = parameter(default=1.0, within=WEIGHT)
     p_min: float = parameter(default=1e-7, within=PROBABILITY)
 
-    def formula(self):
+    def line(self):
         return self.alpha * Normalized(CE()) + self.beta * NegativeNormalized(CE(), self.p_min)
 
 
@@ -105,12 +105,12 @@ class ANLFL(ComposedLoss):
     gamma: float = parameter(default=0.5, within=at_least(0.0))
     p_min: float = parameter(default=1e-7, within=PROBABILITY)
 
-    def formula(self):
+    def line(self):
         return self.alpha * Normalized(FL(self.gamma)) + self.beta * NegativeNormalized(FL(self.gamma), self.p_min)
 
 
 @registered
-class ANLCEER(ComposedLoss):
+class ANLCEER(SumOfTerms):
     """ANL-CE with the entropy of the batch: ANL-CE + lam (log K + sum_k pbar_k log pbar_k), pbar the batch mean of p.
 
     The added term is at least 0, and 0 where the batch is predicted evenly over the classes. Ignored samples and those
@@ -137,12 +137,22 @@ class ANLCEER(ComposedLoss):
     lam: float = parameter(within=WEIGHT)
     p_min: float = parameter(default=1e-7, within=PROBABILITY)
 
-    def formula(self):
-        return ANLCE(self.alpha, self.beta, self.p_min)
+    def summands(self):
+        return ANLCE(self.alpha, self.beta, self.p_min), BatchEntropy()
 
-    def _check(self):
-        super()._check()
-        self.batch_coupled = True
+    def weights(self, num_classes):
+        return 1.0, current(self.lam)
+
+
+@registered
+class BatchEntropy(RobustLoss):
+    """log K + sum_k pbar_k log pbar_k, pbar the batch mean of p: how far the batch is from being predicted evenly.
+
+    A term for sums, as in `ANLCEER`; alone it ignores the labels.
+    """
+
+    batch_coupled = True
+    reads = frozenset({"peak"})
 
     def per_sample(self, evidence):
         probs = ops.reshape(ops.exp(evidence.log_probs), (-1, evidence.num_classes))
@@ -154,4 +164,8 @@ class ANLCEER(ComposedLoss):
         present = mean > 0
         negative_entropy = ops.sum(ops.where(present, mean * ops.log(ops.where(present, mean, 1.0)), 0.0))
         shortfall = ops.log(ops.cast(evidence.num_classes, mean.dtype)) + negative_entropy
-        return super().per_sample(evidence) + current(self.lam) * shortfall * evidence.label_mass
+        return shortfall * (evidence.label_mass * ops.ones_like(evidence.logits[..., 0]))
+
+    def terms(self, num_classes):
+        """None: it has no slope where the batch is predicted evenly, as it is at initialization."""
+        return []

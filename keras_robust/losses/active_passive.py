@@ -1,11 +1,11 @@
 """Normalized losses and the active + passive pairs (N: Ma et al. 2020, and the pairs of Zhou et al. 2021)."""
 
 from keras_robust.checks import at_least, greater_than
-from keras_robust.losses.algebra import Normalized
+from keras_robust.losses.algebra import ComposedLoss, Normalized
+from keras_robust.losses.asymmetric import AEL, AGCE, AUL
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import Part, parameter
-from keras_robust.losses.elementary import AEL, AGCE, AUL, BELOW_ZERO, CE, FL, GCE, MAE, RCE, WEIGHT
-from keras_robust.losses.kinds import ComposedLoss
+from keras_robust.losses.elementary import BELOW_ZERO, CE, FL, GCE, MAE, RCE, WEIGHT
 from keras_robust.registration import registered
 
 
@@ -21,7 +21,7 @@ class NCE(ComposedLoss):
     0.2
     """
 
-    def formula(self):
+    def line(self):
         return Normalized(CE())
 
 
@@ -42,7 +42,7 @@ class NFL(ComposedLoss):
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
 
-    def formula(self):
+    def line(self):
         return Normalized(FL(self.gamma))
 
 
@@ -58,7 +58,7 @@ class NMAE(ComposedLoss):
     0.25
     """
 
-    def formula(self):
+    def line(self):
         return Normalized(MAE())
 
 
@@ -79,7 +79,7 @@ class NRCE(ComposedLoss):
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
 
-    def formula(self):
+    def line(self):
         return Normalized(RCE(self.A))
 
 
@@ -100,7 +100,7 @@ class NGCE(ComposedLoss):
 
     q: float = parameter(default=0.7, within=at_least(0.0))
 
-    def formula(self):
+    def line(self):
         return Normalized(GCE(self.q))
 
 
@@ -131,7 +131,7 @@ class APL(ComposedLoss):
     alpha: float = parameter(default=1.0, within=WEIGHT)
     beta: float = parameter(default=1.0, within=WEIGHT)
 
-    def formula(self):
+    def line(self):
         return self.alpha * self.active + self.beta * self.passive
 
 
@@ -159,7 +159,7 @@ class NCEandMAE(Pair):
     0.7
     """
 
-    def formula(self):
+    def line(self):
         return self.alpha * NCE() + self.beta * MAE()
 
 
@@ -184,7 +184,7 @@ class NCEandRCE(Pair):
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
 
-    def formula(self):
+    def line(self):
         return self.alpha * NCE() + self.beta * RCE(self.A)
 
 
@@ -208,7 +208,7 @@ class NFLandMAE(Pair):
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
 
-    def formula(self):
+    def line(self):
         return self.alpha * NFL(self.gamma) + self.beta * MAE()
 
 
@@ -234,7 +234,7 @@ class NFLandRCE(Pair):
     gamma: float = parameter(default=0.5, within=at_least(0.0))
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
 
-    def formula(self):
+    def line(self):
         return self.alpha * NFL(self.gamma) + self.beta * RCE(self.A)
 
 
@@ -258,7 +258,7 @@ class NGCEandMAE(Pair):
 
     q: float = parameter(default=0.7, within=at_least(0.0))
 
-    def formula(self):
+    def line(self):
         return self.alpha * NGCE(self.q) + self.beta * MAE()
 
 
@@ -284,7 +284,7 @@ class NGCEandRCE(Pair):
     q: float = parameter(default=0.7, within=at_least(0.0))
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
 
-    def formula(self):
+    def line(self):
         return self.alpha * NGCE(self.q) + self.beta * RCE(self.A)
 
 
@@ -311,7 +311,7 @@ class NCEandAGCE(Pair):
     a: float = parameter(within=greater_than(0.0), kw_only=True)
     q: float = parameter(within=greater_than(0.0), kw_only=True)
 
-    def formula(self):
+    def line(self):
         return self.alpha * NCE() + self.beta * AGCE(self.a, self.q)
 
 
@@ -338,7 +338,7 @@ class NCEandAUL(Pair):
     a: float = parameter(within=greater_than(1.0), kw_only=True)
     q: float = parameter(within=greater_than(0.0), kw_only=True)
 
-    def formula(self):
+    def line(self):
         return self.alpha * NCE() + self.beta * AUL(self.a, self.q)
 
 
@@ -363,5 +363,5 @@ class NCEandAEL(Pair):
 
     a: float = parameter(within=greater_than(0.0), kw_only=True)
 
-    def formula(self):
+    def line(self):
         return self.alpha * NCE() + self.beta * AEL(self.a)

@@ -1,4 +1,4 @@
-"""The algebra of losses: wrappers, each a loss itself. Sums, a * L1 + b * L2, stand in `base`.
+"""The kinds of losses that most are, and the wrappers of one probability. Sums, a * L1 + b * L2, stand in `base`.
 
 Normalized(L)            L(y) / sum_k L(k)
 NegativeNormalized(L)    1 - (A - L(y)) / sum_k (A - L(k)),  A = L at p_min
@@ -12,16 +12,106 @@ import math
 from keras import ops
 
 from keras_robust.checks import Interval, refuse
-from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.base import Negative, OfProbability, RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.evidence import Probability
-from keras_robust.losses.formulas import log
+from keras_robust.losses.numerics import log, share
 from keras_robust.registration import registered
 
 PROBABILITY = Interval(0.0, 1.0, open_low=True, open_high=True)
 
 
-class WrapperOfProbability(RobustLoss):
+class ElementaryLoss(OfProbability):
+    """A function of one log-probability: a subclass says its `value` and, directly below, its `slope`.
+
+    The gradient is the slope's: the value is never differentiated. Both take log p of any shape, use `keras.ops` alone,
+    and reduce and clip nothing.
+    """
+
+    of_probability = of_margin = decreasing = True
+
+    def value(self, log_p):
+        """The loss of a sample whose label has probability p."""
+        raise TypeError(f"{type(self).__name__} does not define value(log_p).")
+
+    def slope(self, log_p):
+        """- d value / d log p."""
+        raise TypeError(f"{type(self).__name__} does not define slope(log_p).")
+
+    def at(self, p):
+        return self.value(p.log_p)
+
+    def slope_at(self, p):
+        return self.slope(p.log_p)
+
+
+class ComposedLoss(OfProbability):
+    """A named loss that is one line on the algebra: a subclass gives the line."""
+
+    def line(self) -> RobustLoss:
+        """The loss that this one is a name for."""
+        raise TypeError(f"{type(self).__name__} does not define line().")
+
+    def _check(self):
+        self._line = line = self.line()
+        for trait in ("of_probability", "of_margin", "of_maximum", "decreasing", "batch_coupled", "reads"):
+            setattr(self, trait, getattr(line, trait))
+        self.reads_of_sums = getattr(line, "reads_of_sums", None)
+
+    def at(self, p):
+        return self._line.at(p)
+
+    def slope_at(self, p):
+        return self._line.slope_at(p)
+
+    def signed_weight(self, p):
+        return self._line.signed_weight(p)
+
+    def over_others(self, evidence):
+        return self._line.over_others(evidence)
+
+    def over_classes(self, evidence):
+        return self._line.over_classes(evidence)
+
+    def negative_over_others(self, evidence, p_min):
+        return self._line.negative_over_others(evidence, p_min)
+
+    def per_sample(self, evidence):
+        return self._line.per_sample(evidence)
+
+    def weight_at_margin(self, margin, num_classes):
+        return self._line.weight_at_margin(margin, num_classes)
+
+    def terms(self, num_classes):
+        return [Term(1.0, self)] if self.of_margin else self._line.terms(num_classes)
+
+
+class SumOfTerms(RobustLoss):
+    """A weighted sum whose weights are formulas of hyper-parameters and of the number of classes."""
+
+    def summands(self) -> tuple[RobustLoss, ...]:
+        """The losses that are added."""
+        raise TypeError(f"{type(self).__name__} does not define summands().")
+
+    def weights(self, num_classes) -> tuple:
+        """A number or scalar tensor for each of `summands`."""
+        raise TypeError(f"{type(self).__name__} does not define weights(num_classes).")
+
+    def _check(self):
+        self._summands = self.summands()
+        self.batch_coupled = any(loss.batch_coupled for loss in self._summands)
+        self.reads = frozenset().union(*(loss.reads for loss in self._summands))
+
+    def per_sample(self, evidence):
+        weighted = zip(self.weights(evidence.num_classes), self._summands, strict=True)
+        first, *rest = (weight * loss.per_sample(evidence) for weight, loss in weighted)
+        return sum(rest, start=first)
+
+    def terms(self, num_classes):
+        return scaled_terms(num_classes, zip(self.weights(num_classes), self._summands, strict=True))
+
+
+class WrapperOfProbability(OfProbability):
     """A wrapper around a function of one probability; it refuses anything else."""
 
     loss: RobustLoss = parameter(within=Part())
@@ -58,8 +148,15 @@ class Normalized(WrapperOfProbability):
     0.2
     """
 
+    def _check(self):
+        super()._check()
+        self.reads = self.loss.reads_of_sums
+
     def per_sample(self, evidence):
-        return self.loss.per_sample(evidence) / self.loss.total(evidence)
+        label = self.loss.per_sample(evidence)
+        if evidence.has_ids:
+            return share(label, self.loss.over_others(evidence))
+        return label / self.loss.over_classes(evidence)
 
 
 @registered
@@ -95,6 +192,9 @@ class NegativeNormalized(WrapperOfProbability):
                 "`loss` of NegativeNormalized must fall as the label's probability rises: all weights of a sum at "
                 f"least 0, one of them above. Received: {self.loss!r}."
             )
+        self.reads = self.loss.reads_of_sums
+        if self.reads == {"spread"} and isinstance(self.p_min, float):
+            self.reads = frozenset({log(self.p_min)})
 
     def per_sample(self, evidence):
         p_min = current(self.p_min)
@@ -102,13 +202,11 @@ class NegativeNormalized(WrapperOfProbability):
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
         if not isinstance(p_min, float):
             p_min = ops.where(p_min * evidence.num_classes < 1.0, p_min, math.nan)
-        smallest = Probability(evidence.num_classes, ops.convert_to_tensor(log(p_min), evidence.logits.dtype))
-        highest = self.loss.value(smallest)
-
-        def negative(p):
-            return ops.subtract(highest, self.loss.value(p.floored(p_min)))
-
-        return evidence.label_mass - evidence.at_label(negative) / self.loss.negative_total(evidence, p_min, highest)
+        negative = Negative(self.loss, p_min, evidence)
+        if evidence.has_ids:
+            return share(self.loss.negative_over_others(evidence, p_min), evidence.at_label(negative, log(p_min)))
+        values = evidence.of_classes(negative, log(p_min))
+        return evidence.label_mass - evidence.pick(values) / ops.sum(values, axis=-1)
 
 
 @registered
@@ -141,24 +239,25 @@ class UnitWeight(WrapperOfProbability):
         steps = ops.linspace(0.0, 1.0, 513, dtype=dtype)
         for _ in range(3):
             margins = low + (high - low) * steps
-            weights = ops.abs(self.loss.weight(Probability(num_classes, margin=margins)))
+            weights = ops.abs(self.loss.signed_weight(Probability(num_classes, margin=margins)))
             best = ops.argmax(weights)
             low = ops.take(margins, ops.maximum(best - 1, 0))
             high = ops.take(margins, ops.minimum(best + 1, 512))
             highest = ops.max(weights)
         return 1.0 / highest
 
-    def value(self, p):
-        value = self.loss.value(p)
+    def at(self, p):
+        value = self.loss.at(p)
         return self.factor(p.num_classes, value.dtype) * value
 
-    def weight(self, p):
-        weight = self.loss.weight(p)
+    def slope_at(self, p):
+        slope = self.loss.slope_at(p)
+        return self.factor(p.num_classes, slope.dtype) * slope
+
+    def signed_weight(self, p):
+        weight = self.loss.signed_weight(p)
         return self.factor(p.num_classes, weight.dtype) * weight
 
     def per_sample(self, evidence):
         losses = self.loss.per_sample(evidence)
         return self.factor(evidence.num_classes, losses.dtype) * losses
-
-    def total(self, evidence):
-        return self.factor(evidence.num_classes, evidence.logits.dtype) * self.loss.total(evidence)

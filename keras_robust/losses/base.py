@@ -21,6 +21,7 @@ from keras_robust.losses.declaration import (
     DeclaredLoss,
     Moving,
     Part,
+    Slot,
     as_number,
     check_saved,
     current,
@@ -28,6 +29,7 @@ from keras_robust.losses.declaration import (
     snake_case,
 )
 from keras_robust.losses.evidence import Evidence, Probability
+from keras_robust.losses.evidence import evidence as evidence_of
 from keras_robust.losses.inputs import (
     align_weights,
     as_predictions,
@@ -36,7 +38,24 @@ from keras_robust.losses.inputs import (
     reduce_losses,
     warn_about_predictions,
 )
+from keras_robust.losses.numerics import SMALLEST, floor, log
 from keras_robust.registration import registered
+
+
+class Term(NamedTuple):
+    """A part of a loss as theory takes it: its loss, weighted, at the label or at another class.
+
+    Attributes:
+        weight: its factor.
+        loss: the part.
+        bias: what is added to the label's logit before it.
+        of_label: whether it is taken at the label; False: at the label of another sample that has another class.
+    """
+
+    weight: Any
+    loss: "RobustLoss"
+    bias: Any = 0.0
+    of_label: bool = True
 
 
 class SampleStatistics(NamedTuple):
@@ -83,20 +102,23 @@ class RobustLoss(DeclaredLoss):
             loss of such a sample is NaN).
     """
 
-    #: What the last step asked the rows of logits for: where steps run eagerly, the next one reads it in one go.
-    _asked = frozenset()
-
     # What a loss defines
 
     def per_sample(self, evidence: Evidence) -> Any:
         """Loss (...) of each sample, from its evidence."""
         raise TypeError(f"{type(self).__name__} does not define per_sample(evidence).")
 
-    #: Whether the loss is a function of one probability, p_y: then it has `value`, `weight` and `total`.
+    #: What `per_sample` reads of the rows besides the margin of the label, see `rows.generic.Others`.
+    reads: frozenset = frozenset()
+
+    #: Whether the loss is a function of one probability, p_y: then it has the methods of `OfProbability`.
     of_probability = False
 
-    #: Whether the loss of an id is a function of the margin alone: then it has `label_weight`.
+    #: Whether the loss of an id is a function of the margin alone: then it has `weight_at_margin`.
     of_margin = False
+
+    #: Whether the loss is - max_k log p_k, which has a kink where two classes are equal.
+    of_maximum = False
 
     #: Whether the loss falls strictly as p_y rises, as NegativeNormalized needs.
     decreasing = False
@@ -104,25 +126,13 @@ class RobustLoss(DeclaredLoss):
     #: Whether samples of a batch enter each other's loss.
     batch_coupled = False
 
-    def value(self, p: Probability) -> Any:
-        """The loss at a probability, for losses with `of_probability`."""
-        raise TypeError(f"{type(self).__name__} is not a function of one probability.")
+    def weight_at_margin(self, margin, num_classes: int) -> Any:
+        """- d loss / d margin with its sign at margins of the label, for losses with `of_margin`."""
+        raise TypeError(f"{type(self).__name__} is not a function of the label's margin.")
 
-    def weight(self, p: Probability) -> Any:
-        """- d loss / d margin at a probability, with its sign, for losses with `of_probability`."""
-        raise TypeError(f"{type(self).__name__} is not a function of one probability.")
-
-    def total(self, evidence: Evidence) -> Any:
-        """Sum of the loss over all K labels that a sample could have, for losses with `of_probability`."""
-        return evidence.over_classes(self.value)
-
-    def negative_total(self, evidence: Evidence, p_min, highest) -> Any:
-        """Sum of highest - loss over all K labels, p floored at `p_min`, for losses with `of_probability`."""
-        return evidence.over_classes(lambda p: ops.subtract(highest, self.value(p.floored(p_min))))
-
-    def label_weight(self, evidence: Evidence) -> Any:
-        """- d loss / d margin at the label, with its sign, for losses with `of_margin`."""
-        return self.weight(evidence.label)
+    def terms(self, num_classes: int) -> list["Term"]:
+        """The losses that, weighted and added, have the mean gradient of this one at K classes; itself, if no sum."""
+        return [Term(1.0, self)]
 
     # Sums
 
@@ -172,15 +182,14 @@ class RobustLoss(DeclaredLoss):
                 f"{type(self).__name__} has no implicit sample weight: its gradient in the logits of one sample "
                 "depends on the other samples of the batch."
             )
-        evidence, ignored, _ = self._evidence(y_true, as_predictions(y_pred))
+        evidence, ignored, _ = self.evidence(y_true, as_predictions(y_pred))
         weight = self._implicit_weight(evidence)
         return weight if ignored is None else ops.where(ignored, 0.0, weight)
 
     def _implicit_weight(self, evidence):
         if self.of_margin and evidence.has_ids:
-            return ops.abs(self.label_weight(evidence))
-        labels = evidence.labels
-        slope = backend.gradient(lambda z: self.per_sample(Evidence(z, labels)), evidence.logits)
+            return ops.abs(self.weight_at_margin(evidence.margin, evidence.num_classes))
+        slope = backend.gradient(lambda z: self.per_sample(evidence.of_logits(z)), evidence.logits)
         return 0.5 * ops.sum(ops.abs(slope), axis=-1)
 
     def sample_statistics(self, y_true, y_pred) -> SampleStatistics:
@@ -190,7 +199,7 @@ class RobustLoss(DeclaredLoss):
         is -1 and its margin NaN.
         """
         y_pred = ops.stop_gradient(as_predictions(y_pred))
-        evidence, ignored, _ = self._evidence(y_true, y_pred)
+        evidence, ignored, _ = self.evidence(y_true, y_pred)
         loss = self.per_sample(evidence)
         weight = ops.full_like(loss, float("nan")) if self.batch_coupled else self._implicit_weight(evidence)
         hard = evidence.with_ids()
@@ -204,7 +213,7 @@ class RobustLoss(DeclaredLoss):
 
     # From y_true and y_pred to evidence
 
-    def _evidence(self, y_true, y_pred, mask=None, sample_weight=None):
+    def evidence(self, y_true, y_pred, mask=None, sample_weight=None):
         """Evidence of the samples that count, the ignored ones, and which count (None: all)."""
         dtype = self._compute_dtype(y_pred)
         labels = read_labels(y_true, y_pred, self.ignore_class, dtype)
@@ -222,13 +231,12 @@ class RobustLoss(DeclaredLoss):
             # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
             y_pred = ops.where(valid[..., None], y_pred, ops.ones_like(y_pred))
         logits = ops.cast(y_pred, dtype) if self.from_logits else log_of_probabilities(y_pred, dtype)
-        return Evidence(logits, labels, valid, self._asked), labels.ignored, valid
+        return evidence_of(logits, labels, valid, self.reads), labels.ignored, valid
 
     def _losses(self, y_true, y_pred, mask=None, sample_weight=None):
         """Loss of each sample, and which of them enter the mean (None: all)."""
-        evidence, ignored, valid = self._evidence(y_true, y_pred, mask, sample_weight)
+        evidence, ignored, valid = self.evidence(y_true, y_pred, mask, sample_weight)
         losses = self.per_sample(evidence)
-        self._asked = evidence.rows.asked
         if isinstance(evidence.labels, Ids):
             losses = ops.where(evidence.labels.wrong, float("nan"), losses)
         if valid is not None:
@@ -245,6 +253,64 @@ class RobustLoss(DeclaredLoss):
         if not self._dtype_is_default:
             given = "float32"
         return "float64" if "float64" in (given, self.dtype) else "float32"
+
+
+class OfProbability(RobustLoss):
+    """What a function of one probability can do, if it is one (`of_probability`): a subclass says `at`, and one slope.
+
+    A loss says `slope_at` or `signed_weight`; each follows from the other.
+    """
+
+    def at(self, p: Probability) -> Any:
+        """The loss at a probability."""
+        raise TypeError(f"{type(self).__name__} is not a function of one probability.")
+
+    def slope_at(self, p: Probability) -> Any:
+        """- d loss / d log p at a probability."""
+        return self.signed_weight(p) / floor(p.complement, SMALLEST)
+
+    def signed_weight(self, p: Probability) -> Any:
+        """- d loss / d margin at a probability: the implicit weight with its sign."""
+        return self.slope_at(p) * p.complement
+
+    def weight_at_margin(self, margin, num_classes):
+        return self.signed_weight(Probability(num_classes, margin=margin))
+
+    def per_sample(self, evidence):
+        return evidence.at_label(self)
+
+    #: What the sums below read of the rows.
+    reads_of_sums = frozenset({"peak"})
+
+    def over_others(self, evidence) -> Any:
+        """Sum of the loss over the K - 1 other labels that a sample with an id could have."""
+        return evidence.over_others(self)
+
+    def over_classes(self, evidence) -> Any:
+        """Sum of the loss over all K labels."""
+        return evidence.over_classes(self)
+
+    def negative_over_others(self, evidence, p_min) -> Any:
+        """Sum of A - loss over the K - 1 other labels, p floored at `p_min`, A the loss there."""
+        return evidence.over_others(Negative(self, p_min, evidence), log(p_min))
+
+
+class Negative:
+    """A - L as a function of one probability, A = L at p_min."""
+
+    def __init__(self, loss: OfProbability, p_min, evidence):
+        self.loss = loss
+        smallest = ops.convert_to_tensor(log(p_min), evidence.logits.dtype)
+        self.highest = loss.at(evidence.probability(log_p=smallest))
+
+    def at(self, p):
+        return ops.subtract(self.highest, self.loss.at(p))
+
+    def slope_at(self, p):
+        return -self.loss.slope_at(p)
+
+    def signed_weight(self, p):
+        return -self.loss.signed_weight(p)
 
 
 def scale(loss, weight):
@@ -277,8 +343,15 @@ def add(first, second):
     return WeightedSum(*zip(*terms, strict=True), **keywords)
 
 
+def scaled_terms(num_classes, parts):
+    """The terms of a sum of (weight, loss)."""
+    return [
+        term._replace(weight=weight * term.weight) for weight, loss in parts for term in loss.terms(num_classes)
+    ]
+
+
 @registered
-class WeightedSum(RobustLoss):
+class WeightedSum(OfProbability):
     """sum_i w_i L_i, the loss that `a * L1 + b * L2` makes.
 
     It has no keywords of its own: it takes those that its parts set, which must agree.
@@ -320,6 +393,9 @@ class WeightedSum(RobustLoss):
         self.of_probability = all(loss.of_probability for loss in self.losses)
         self.of_margin = all(loss.of_margin for loss in self.losses)
         self.batch_coupled = any(loss.batch_coupled for loss in self.losses)
+        self.reads = frozenset() if self.of_probability else frozenset().union(*(loss.reads for loss in self.losses))
+        if self.of_probability:
+            self.reads_of_sums = frozenset().union(*(loss.reads_of_sums for loss in self.losses))
         weights = [as_number(weight) for weight in self.weights]
         self.decreasing = all(loss.decreasing for loss in self.losses) and min(weights) >= 0 < max(weights)
 
@@ -335,19 +411,19 @@ class WeightedSum(RobustLoss):
             seen[kind] += 1
         return parts
 
-    def _walk(self):
+    def paths(self):
         for index, (key, part) in enumerate(self.parts.items()):
-            yield (key, "weight"), (self, index)
-            for path, slot in part._walk():
+            yield (key, "weight"), Slot(self, index)
+            for path, slot in part.paths():
                 yield (key, *path), slot
 
-    def _read(self, key):
+    def read(self, key):
         return self.weights[key]
 
-    def _write(self, key, value):
+    def write(self, key, value):
         self.weights = (*self.weights[:key], value, *self.weights[key + 1 :])
 
-    def _constraint(self, key):
+    def declared_constraint(self, key):
         return Interval()
 
     def _sum(self, method, *args):
@@ -357,20 +433,32 @@ class WeightedSum(RobustLoss):
         ]
         return sum(terms[1:], start=terms[0])
 
-    def value(self, p):
-        return self._sum("value", p)
+    def at(self, p):
+        return self._sum("at", p)
 
-    def weight(self, p):
-        return self._sum("weight", p)
+    def slope_at(self, p):
+        return self._sum("slope_at", p)
 
-    def total(self, evidence):
-        return self._sum("total", evidence)
+    def signed_weight(self, p):
+        return self._sum("signed_weight", p)
+
+    def over_others(self, evidence):
+        return self._sum("over_others", evidence)
+
+    def over_classes(self, evidence):
+        return self._sum("over_classes", evidence)
+
+    def negative_over_others(self, evidence, p_min):
+        return self._sum("negative_over_others", evidence, p_min)
 
     def per_sample(self, evidence):
-        return self._sum("per_sample", evidence)
+        return evidence.at_label(self) if self.of_probability else self._sum("per_sample", evidence)
 
-    def label_weight(self, evidence):
-        return self._sum("label_weight", evidence)
+    def weight_at_margin(self, margin, num_classes):
+        return self._sum("weight_at_margin", margin, num_classes)
+
+    def terms(self, num_classes):
+        return scaled_terms(num_classes, zip(map(current, self.weights), self.losses, strict=True))
 
     def get_config(self):
         config = super().get_config()

@@ -6,12 +6,14 @@
 gives `GCE(q=0.7, *, from_logits=False, ...)` with a checked, serialized, read-only attribute `q`.
 """
 
+import copy
 import dataclasses
 import functools
 import inspect
+import math
 import re
 from collections import Counter
-from typing import TYPE_CHECKING, Any, dataclass_transform
+from typing import TYPE_CHECKING, Any, NamedTuple, dataclass_transform
 
 import keras
 import numpy as np
@@ -204,35 +206,47 @@ class DeclaredLoss(keras.losses.Loss):
 
         A name that occurs once stands alone ("q"); one that several parts share is dotted ("active.gamma").
         """
-        return {name: as_number(owner._read(key)) for name, (owner, key) in self._slots().items()}
+        return {name: as_number(slot.value) for name, slot in self.slots().items()}
 
-    def _slots(self):
-        leaves = list(self._walk())
+    def slots(self) -> dict[str, "Slot"]:
+        """Where each of the `hyperparameters` is kept."""
+        leaves = list(self.paths())
         count = Counter(path[-1] for path, _ in leaves)
         return {path[-1] if count[path[-1]] == 1 else ".".join(path): slot for path, slot in leaves}
 
-    def _slot(self, name):
-        slots = self._slots()
+    def slot(self, name: str) -> "Slot":
+        """Where the hyper-parameter `name` is kept.
+
+        Raises:
+            ValueError: for a name that is not one of `hyperparameters`.
+        """
+        slots = self.slots()
         if name not in slots:
             raise ValueError(f"{self!r} has no hyper-parameter {name!r}. It has: {', '.join(slots) or 'none'}.")
         return slots[name]
 
-    def _walk(self):
-        """Path and slot (the owner of a hyper-parameter, and its key there) of each hyper-parameter."""
+    def paths(self):
+        """Path and slot of each hyper-parameter, those of the parts included."""
         for name in self._own_hyperparameters():
-            yield (name,), (self, name)
+            yield (name,), Slot(self, name)
         for key, part in self.parts.items():
-            for path, slot in part._walk():
+            for path, slot in part.paths():
                 yield (key, *path), slot
 
-    def _read(self, key):
+    def read(self, key):
+        """The number or variable kept under `key`."""
         return self.__dict__[key]
 
-    def _write(self, key, value):
+    def write(self, key, value):
         self.__dict__[key] = value
 
-    def _constraint(self, key):
+    def declared_constraint(self, key) -> Interval:
+        """What the number under `key` may be when the loss is made."""
         return parameters_of(type(self))[key].within
+
+    def constraint_now(self, key) -> Interval:
+        """What a schedule may set the number under `key` to: a whole number may move through fractions."""
+        return dataclasses.replace(self.declared_constraint(key), integer=False, optional=False)
 
     def move(self, name: str, value: float) -> Moving:
         """Turns the hyper-parameter `name` into a variable that starts at `value`, and returns it.
@@ -242,26 +256,27 @@ class DeclaredLoss(keras.losses.Loss):
         Raises:
             ValueError: for a name that is not one of `hyperparameters`.
         """
-        owner, key = self._slot(name)
-        if not isinstance(owner._read(key), Moving):
-            dtype = "float64" if self.dtype == "float64" else "float32"
-            variable = Moving(self.check_hyperparameter(name, value), dtype=dtype, trainable=False, name=f"{key}")
-            owner._write(key, variable)
+        slot = self.slot(name)
+        if not isinstance(slot.value, Moving):
+            value = self.check_hyperparameter(name, value)
+            slot.write(Moving(value, dtype=self._number_dtype(), trainable=False, name=slot.key))
             self.refresh()
-        return owner._read(key)
+        return slot.value
+
+    def _number_dtype(self):
+        return "float64" if self.dtype == "float64" else "float32"
 
     def moving(self) -> list[Moving]:
         """The hyper-parameters that became variables."""
-        values = [owner._read(key) for owner, key in self._slots().values()]
-        return [value for value in values if isinstance(value, Moving)]
+        return [slot.value for slot in self.slots().values() if isinstance(slot.value, Moving)]
 
     def check_hyperparameter(self, name, value):
         """`value` if the hyper-parameter `name` exists and may have it, else a ValueError."""
-        owner, key = self._slot(name)
-        rule = owner._constraint(key)
-        # A whole number may move through fractions: it is rounded where it is used.
-        rule = dataclasses.replace(rule, integer=False, optional=False)
-        return rule.check(type(owner).__name__, name, value)
+        slot = self.slot(name)
+        value = slot.constraint.check(type(slot.owner).__name__, name, value)
+        # A variable holds it in its own dtype, where a number next to an open border may fall on it.
+        slot.constraint.check(type(slot.owner).__name__, name, float(np.dtype(self._number_dtype()).type(value)))
+        return value
 
     def constraint(self, name: str) -> Interval:
         """What the hyper-parameter `name` may be when the loss is made.
@@ -269,12 +284,11 @@ class DeclaredLoss(keras.losses.Loss):
         Raises:
             ValueError: for a name that is not one of `hyperparameters`.
         """
-        owner, key = self._slot(name)
-        declared = parameters_of(type(owner)).get(key)
-        return owner._constraint(key) if declared is None else declared.within
+        slot = self.slot(name)
+        return slot.owner.declared_constraint(slot.key)
 
     def with_hyperparameters(self, values: dict[str, float]):
-        """A new loss like this one, with other numbers; what is not named is as it is here now.
+        """A new loss like this one, with other numbers; what is not named is as it is here now, and nothing moves.
 
         Raises:
             ValueError: for a name that is not one of `hyperparameters`, or a value out of its range.
@@ -285,11 +299,14 @@ class DeclaredLoss(keras.losses.Loss):
         >>> loss.with_hyperparameters({"q": 0.5}).hyperparameters
         {'epsilon': 2.0, 'q': 0.5}
         """
-        draft = type(self).from_config(self.get_config())
+        # deepcopy takes what it meets from here: a moving hyper-parameter is copied as the number it is now.
+        changed = copy.deepcopy(self, {id(variable): as_number(variable) for variable in self.moving()})
         for name, value in values.items():
-            owner, key = draft._slot(name)
-            owner._write(key, value)
-        return type(self).from_config(draft.get_config())
+            slot = changed.slot(name)
+            rule = slot.owner.declared_constraint(slot.key)
+            slot.write(rule.check(type(slot.owner).__name__, name, value))
+        changed.refresh()
+        return changed
 
     def refresh(self):
         """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""
@@ -301,8 +318,8 @@ class DeclaredLoss(keras.losses.Loss):
         config = {}
         for name, declared in parameters_of(type(self)).items():
             value = as_number(getattr(self, name))
-            if isinstance(value, float) and declared.within.integer:
-                value = round(value)
+            if isinstance(value, float) and getattr(declared.within, "integer", False):
+                value = math.floor(value + 0.5)
             config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, DeclaredLoss) else value
         dtype = None if self._dtype_is_default else self.dtype
         return config | {
@@ -326,6 +343,26 @@ class DeclaredLoss(keras.losses.Loss):
         own = [f"{name}={getattr(self, name)!r}" for name in parameters_of(type(self))]
         own += [f"{key}={getattr(self, key)!r}" for key in SHARED if key in self._explicit]
         return f"{type(self).__name__}({', '.join(own)})"
+
+
+class Slot(NamedTuple):
+    """Where one hyper-parameter is kept: the loss that owns it, and its key there."""
+
+    owner: DeclaredLoss
+    key: Any
+
+    @property
+    def value(self):
+        """The number, or the variable of one that moves."""
+        return self.owner.read(self.key)
+
+    def write(self, value):
+        self.owner.write(self.key, value)
+
+    @property
+    def constraint(self) -> Interval:
+        """What a schedule may set it to."""
+        return self.owner.constraint_now(self.key)
 
 
 class Part:

@@ -1,9 +1,11 @@
-"""Losses that are functions of one probability, p = p_y. Their formulas stand in `formulas`."""
+"""Losses that are functions of one probability, p = p_y."""
 
-from keras_robust.checks import Interval, at_least, greater_than
-from keras_robust.losses import formulas
-from keras_robust.losses.declaration import current, parameter
-from keras_robust.losses.kinds import ComposedLoss, ElementaryLoss
+from keras import ops
+
+from keras_robust.checks import Interval, at_least, refuse
+from keras_robust.losses.algebra import ComposedLoss, ElementaryLoss
+from keras_robust.losses.declaration import Moving, current, parameter
+from keras_robust.losses.numerics import SMALLEST, expm1_over, floor, log, one_minus_exp
 from keras_robust.registration import registered
 
 WEIGHT = at_least(0.0)
@@ -23,13 +25,22 @@ class CE(ElementaryLoss):
     0.6931
     """
 
-    formula, formula_slope = staticmethod(formulas.ce), staticmethod(formulas.ce_slope)
+    def value(self, log_p):
+        return -log_p
 
-    def total(self, evidence):
+    def slope(self, log_p):
+        return ops.ones_like(log_p)
+
+    reads_of_sums = frozenset({"spread"})
+
+    def over_others(self, evidence):
+        return -evidence.sum_other_log_probs
+
+    def over_classes(self, evidence):
         return -evidence.sum_log_probs
 
-    def negative_total(self, evidence, p_min, highest):
-        return evidence.sum_above(formulas.log(p_min))
+    def negative_over_others(self, evidence, p_min):
+        return evidence.others_above(log(p_min))
 
 
 @registered
@@ -50,7 +61,18 @@ class FL(ElementaryLoss):
     """
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
-    formula, formula_slope = staticmethod(formulas.fl), staticmethod(formulas.fl_slope)
+
+    def value(self, log_p):
+        return -log_p * self._base(log_p) ** current(self.gamma)
+
+    def slope(self, log_p):
+        gamma, u = current(self.gamma), self._base(log_p)
+        return u**gamma * (1.0 - gamma * ops.exp(log_p) * (log_p / u))
+
+    @staticmethod
+    def _base(log_p):
+        """1 - p, kept above 0: it is divided by."""
+        return floor(one_minus_exp(log_p), SMALLEST)
 
 
 @registered
@@ -68,9 +90,18 @@ class MAE(ElementaryLoss):
     0.5
     """
 
-    formula, formula_slope = staticmethod(formulas.mae), staticmethod(formulas.mae_slope)
+    def value(self, log_p):
+        return one_minus_exp(log_p)
 
-    def total(self, evidence):
+    def slope(self, log_p):
+        return ops.exp(log_p)
+
+    reads_of_sums = frozenset()
+
+    def over_others(self, evidence):
+        return float(evidence.num_classes - 2) + ops.exp(evidence.label.log_p)
+
+    def over_classes(self, evidence):
         return float(evidence.num_classes - 1)
 
 
@@ -91,10 +122,20 @@ class RCE(ElementaryLoss):
     """
 
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
-    formula, formula_slope = staticmethod(formulas.rce), staticmethod(formulas.rce_slope)
 
-    def total(self, evidence):
-        return -current(self.A) * float(evidence.num_classes - 1)
+    def value(self, log_p):
+        return -current(self.A) * one_minus_exp(log_p)
+
+    def slope(self, log_p):
+        return -current(self.A) * ops.exp(log_p)
+
+    reads_of_sums = frozenset()
+
+    def over_others(self, evidence):
+        return -current(self.A) * MAE().over_others(evidence)
+
+    def over_classes(self, evidence):
+        return -current(self.A) * MAE().over_classes(evidence)
 
 
 @registered
@@ -116,7 +157,12 @@ class GCE(ElementaryLoss):
     """
 
     q: float = parameter(default=0.7, within=at_least(0.0))
-    formula, formula_slope = staticmethod(formulas.gce), staticmethod(formulas.gce_slope)
+
+    def value(self, log_p):
+        return -expm1_over(current(self.q), log_p)
+
+    def slope(self, log_p):
+        return ops.exp(current(self.q) * log_p)
 
 
 @registered
@@ -140,7 +186,7 @@ class SCE(ComposedLoss):
     beta: float = parameter(default=1.0, within=WEIGHT)
     A: float = parameter(default=-4.0, within=BELOW_ZERO)
 
-    def formula(self):
+    def line(self):
         return self.alpha * CE() + self.beta * RCE(self.A)
 
 
@@ -151,8 +197,8 @@ class TCE(ElementaryLoss):
     Reference: Feng et al. 2020.
 
     Args:
-        t: number of terms, a whole number of at least 1; 1 is `MAE`, many terms come close to `CE`. A schedule may move
-            it between 1 and this number; it is rounded.
+        t: number of terms, a whole number of at least 1; 1 is `MAE`, many terms come close to `CE`.
+        t_max: the largest t that a schedule may set, which rounds what it sets. None: t.
 
     Example:
 
@@ -161,105 +207,36 @@ class TCE(ElementaryLoss):
     """
 
     t: int = parameter(default=2, within=at_least(1, integer=True))
-    formula, formula_slope = staticmethod(formulas.tce), staticmethod(formulas.tce_slope)
+    t_max: int | None = parameter(
+        default=None, within=at_least(1, integer=True, optional=True), fixed=True, kw_only=True
+    )
 
     def _check(self):
-        if isinstance(self.t, int):
-            self.t_max = self.t
+        if self.t_max is None:
+            self.__dict__["t_max"] = self.t
+        elif not isinstance(self.t, Moving) and self.t > self.t_max:
+            refuse("TCE", "t", f"at most t_max, {self.t_max}", self.t)
 
-    def arguments(self):
-        return super().arguments() | {"t_max": self.t_max}
+    def value(self, log_p):
+        """Horner's scheme; a term above a t that moves is switched off."""
+        u, total = one_minus_exp(log_p), 0.0
+        for i in range(self.t_max, 0, -1):
+            total = u * (total + self._counts(i) / i)
+        return total
 
-    def _constraint(self, key):
+    def slope(self, log_p):
+        u, total = one_minus_exp(log_p), 0.0
+        for i in range(self.t_max, 0, -1):
+            total = u * total + self._counts(i)
+        return ops.exp(log_p) * total
+
+    def _counts(self, i):
+        """1 for a term that counts, else 0."""
+        counts = i - 0.5 <= current(self.t)
+        return float(counts) if isinstance(counts, bool) else ops.cast(counts, "float32")
+
+    def constraint_now(self, key):
         return Interval(1.0, float(self.t_max))
-
-
-@registered
-class AUL(ElementaryLoss):
-    """Asymmetric unhinged loss, [(a - p)^q - (a - 1)^q] / q.
-
-    Reference: Zhou et al. 2021 (asymmetric loss functions). Ou & Zhang 2023, Table 6, prints its formula under the
-    name AGCE.
-
-    Args:
-        a: offset, above 1.
-        q: exponent, above 0.
-
-    Example:
-
-    >>> loss = keras_robust.AUL(a=6.3, q=1.5)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    1.1778
-    """
-
-    a: float = parameter(within=greater_than(1.0))
-    q: float = parameter(within=greater_than(0.0))
-    formula, formula_slope = staticmethod(formulas.aul), staticmethod(formulas.aul_slope)
-
-
-@registered
-class AGCE(ElementaryLoss):
-    """Asymmetric generalized cross entropy, [(a + 1)^q - (a + p)^q] / q.
-
-    Reference: Zhou et al. 2021 (asymmetric loss functions). Ou & Zhang 2023, Table 6, prints it under the name AUL
-    and with (a + 1) for (a + 1)^q.
-
-    Args:
-        a: offset, above 0.
-        q: exponent, above 0.
-
-    Example:
-
-    >>> loss = keras_robust.AGCE(a=0.6, q=0.6)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    0.4449
-    """
-
-    a: float = parameter(within=greater_than(0.0))
-    q: float = parameter(within=greater_than(0.0))
-    formula, formula_slope = staticmethod(formulas.agce), staticmethod(formulas.agce_slope)
-
-
-@registered
-class AEL(ElementaryLoss):
-    """Asymmetric exponential loss, exp(-p / a).
-
-    Reference: Zhou et al. 2021 (asymmetric loss functions).
-
-    Args:
-        a: scale, above 0.
-
-    Example:
-
-    >>> round(float(keras_robust.AEL(a=2.5)(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    0.8187
-    """
-
-    a: float = parameter(within=greater_than(0.0))
-    formula, formula_slope = staticmethod(formulas.ael), staticmethod(formulas.ael_slope)
-
-
-@registered
-class JS(ElementaryLoss):
-    """Generalized Jensen-Shannon loss: the divergence of label and prediction, scaled to lie between CE and MAE.
-
-    With the mixture m = pi e_y + (1 - pi) p:
-    [pi KL(e_y || m) + (1 - pi) KL(p || m)] / [-(1 - pi) log(1 - pi)], computed in closed form from p_y alone:
-    [-pi (log p + s) - (1 - pi) (p s + (1 - p) log(1 - pi))] / [-(1 - pi) log(1 - pi)], s = log(1 + pi (1 - p) / p).
-
-    Reference: Englesson & Azizpour 2021. Li et al. 2023, Eq. 12 (its gradient) has the wrong sign.
-
-    Args:
-        pi: weight of the label in the mixture, in [0, 1]; 0 is exactly `CE`, 1 exactly `MAE`.
-
-    Example:
-
-    >>> round(float(keras_robust.JS()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
-    0.6226
-    """
-
-    pi: float = parameter(default=0.5, within=Interval(0.0, 1.0))
-    formula, formula_slope = staticmethod(formulas.js), staticmethod(formulas.js_slope)
 
 
 @registered
@@ -279,7 +256,7 @@ class Poly1(ComposedLoss):
 
     epsilon: float = parameter(default=1.0, within=at_least(-1.0))
 
-    def formula(self):
+    def line(self):
         return CE() + self.epsilon * MAE()
 
 
@@ -299,4 +276,12 @@ class PHuberCE(ElementaryLoss):
     """
 
     tau: float = parameter(default=10.0, within=at_least(1.0))
-    formula, formula_slope = staticmethod(formulas.phuber), staticmethod(formulas.phuber_slope)
+
+    def value(self, log_p):
+        tau = current(self.tau)
+        line = tau * one_minus_exp(log_p) + (log(tau) - (tau - 1.0))
+        return ops.where(log_p > -log(tau), -log_p, line)
+
+    def slope(self, log_p):
+        tau = current(self.tau)
+        return ops.where(log_p > -log(tau), ops.ones_like(log_p), tau * ops.exp(log_p))

@@ -2,9 +2,9 @@
 
 from keras_robust.checks import Interval, at_least
 from keras_robust.losses.active_passive import NFL
+from keras_robust.losses.algebra import ComposedLoss
 from keras_robust.losses.declaration import parameter
 from keras_robust.losses.elementary import GCE, MAE, WEIGHT
-from keras_robust.losses.kinds import ComposedLoss
 from keras_robust.losses.margins import LogitBias
 from keras_robust.registration import registered
 
@@ -29,7 +29,7 @@ class MAEStar(ComposedLoss):
 
     epsilon: float | None = parameter(default=None, within=BIAS)
 
-    def formula(self):
+    def line(self):
         return LogitBias(MAE(), self.epsilon)
 
 
@@ -53,7 +53,7 @@ class GCEStar(ComposedLoss):
     q: float = parameter(within=at_least(0.0))
     epsilon: float | None = parameter(default=None, within=BIAS)
 
-    def formula(self):
+    def line(self):
         return LogitBias(GCE(self.q), self.epsilon)
 
 
@@ -61,8 +61,8 @@ class GCEStar(ComposedLoss):
 class NFLandMAEStar(ComposedLoss):
     """NF-MAE*, alpha NFL + beta MAE with a logit bias.
 
-    Reference: Staats et al. 2023, with the normalized focal loss of Ma et al. 2020, not the form printed there. They print
-    MAE as 2 (1 - p): at that scale, its beta is half of ours.
+    Reference: Staats et al. 2023, with the normalized focal loss of Ma et al. 2020, not the form printed there. They
+    print MAE as 2 (1 - p): at that scale, its beta is half of ours.
 
     Args:
         alpha: weight of `NFL`, at least 0.
@@ -82,5 +82,5 @@ class NFLandMAEStar(ComposedLoss):
     gamma: float = parameter(default=0.5, within=at_least(0.0))
     epsilon: float | None = parameter(default=None, within=BIAS)
 
-    def formula(self):
+    def line(self):
         return LogitBias(self.alpha * NFL(self.gamma) + self.beta * MAE(), self.epsilon)

@@ -9,8 +9,8 @@ from keras_robust.checks import Interval, greater_than
 from keras_robust.losses.algebra import WrapperOfProbability
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import Part, current, parameter
+from keras_robust.losses.initialization import expected_margin, logit_bias
 from keras_robust.registration import registered
-from keras_robust.theory.initialization import expected_margin, logit_bias
 
 
 class BiasedLoss(RobustLoss):
@@ -21,6 +21,8 @@ class BiasedLoss(RobustLoss):
     def _check(self):
         self.of_margin = self.loss.of_margin
         self.batch_coupled = self.loss.batch_coupled
+        # What lies above a number is read without a bias only.
+        self.reads = frozenset(what for what in self.loss.reads if isinstance(what, str))
 
     def bias(self, num_classes):
         """The bias at K classes."""
@@ -29,8 +31,19 @@ class BiasedLoss(RobustLoss):
     def per_sample(self, evidence):
         return self.loss.per_sample(evidence.biased(self.bias(evidence.num_classes)))
 
-    def label_weight(self, evidence):
-        return self.loss.label_weight(evidence.biased(self.bias(evidence.num_classes)))
+    def weight_at_margin(self, margin, num_classes):
+        return self.loss.weight_at_margin(margin + self.bias(num_classes), num_classes)
+
+    def terms(self, num_classes):
+        if self.of_margin:
+            return super().terms(num_classes)
+        if self.batch_coupled:
+            raise ValueError(
+                f"The mean error of {self!r} is not known: the gradient of a sample depends on the other samples of "
+                "its batch. It is known for ANLCEER, for PeerLoss, and for sums with them."
+            )
+        bias = self.bias(num_classes)
+        return [term._replace(bias=term.bias + bias) for term in self.loss.terms(num_classes)]
 
 
 @registered
@@ -137,12 +150,9 @@ class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
         """tau / |E margin|."""
         return current(self.tau) / self.initial_margin(num_classes)
 
-    def value(self, p):
-        return self.loss.value(p.scaled(self.factor(p.num_classes)))
+    def at(self, p):
+        return self.loss.at(p.scaled(self.factor(p.num_classes)))
 
-    def weight(self, p):
+    def signed_weight(self, p):
         factor = self.factor(p.num_classes)
-        return factor * self.loss.weight(p.scaled(factor))
-
-    def per_sample(self, evidence):
-        return evidence.at_label(self.value)
+        return factor * self.loss.signed_weight(p.scaled(factor))

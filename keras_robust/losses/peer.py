@@ -4,10 +4,10 @@ from keras import ops
 
 from keras_robust import backend
 from keras_robust.labels import Ids, Targets
-from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.base import RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.elementary import WEIGHT
-from keras_robust.losses.evidence import Evidence
+from keras_robust.losses.evidence import evidence as evidence_of
 from keras_robust.registration import registered
 
 
@@ -53,11 +53,17 @@ class PeerLoss(RobustLoss):
             targets = ops.reshape(evidence.labels.targets, (-1, evidence.num_classes))
             labels = Targets(ops.take(targets, second, axis=0), None)
         valid = None if evidence.valid is None else ops.reshape(evidence.valid, (-1,))
-        peer = self.loss.per_sample(Evidence(ops.take(logits, first, axis=0), labels, valid))
+        peer = self.loss.per_sample(evidence_of(ops.take(logits, first, axis=0), labels, valid))
         losses = own - current(self.alpha) * peer
         if count is not None:
             losses = ops.where(count < 3, float("nan"), losses)
         return ops.reshape(losses, ops.shape(evidence.logits)[:-1])
+
+    def terms(self, num_classes):
+        """A peer's label is this sample's own with probability 1/K, and any other class equally often."""
+        alpha = current(self.alpha)
+        own = scaled_terms(num_classes, [(1.0 - alpha / num_classes, self.loss)])
+        return [*own, Term(-alpha * (num_classes - 1) / num_classes, self.loss, of_label=False)]
 
     @staticmethod
     def _peers(evidence, own):

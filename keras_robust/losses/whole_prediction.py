@@ -5,19 +5,56 @@ import math
 from keras import ops
 
 from keras_robust.checks import Distribution, Interval, OneOf, at_least, greater_than, refuse
-from keras_robust.losses import formulas
-from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.algebra import ComposedLoss, SumOfTerms
+from keras_robust.losses.base import RobustLoss, Term
 from keras_robust.losses.declaration import Moving, Part, current, parameter
 from keras_robust.losses.elementary import CE, GCE, MAE, WEIGHT
-from keras_robust.losses.evidence import SMALLEST
-from keras_robust.losses.formulas import away_from_zero, where
+from keras_robust.losses.numerics import SMALLEST, away_from_zero, where
 from keras_robust.registration import registered
 
 HARD_OR_SOFT = OneOf(("hard", "soft"))
 
 
 @registered
-class MSE(RobustLoss):
+class SumOfPowers(RobustLoss):
+    """sum_k p_k^exponent, a term for sums: it ignores the labels.
+
+    Args:
+        exponent: above 0.
+    """
+
+    exponent: float = parameter(within=greater_than(0.0), fixed=True)
+    reads = frozenset({"peak"})
+
+    def per_sample(self, evidence):
+        return ops.sum(ops.exp(current(self.exponent) * evidence.log_probs), axis=-1) * evidence.label_mass
+
+
+@registered
+class Expected(RobustLoss):
+    """The expectation of cross entropy over a prior of the labels, - sum_k prior_k log p_k: a term for sums.
+
+    Args:
+        prior: probability of each class, K numbers that sum to 1. None: uniform.
+    """
+
+    prior: tuple | None = parameter(default=None, within=Distribution())
+
+    def _check(self):
+        self.reads = frozenset({"spread" if self.prior is None else "peak"})
+
+    def per_sample(self, evidence):
+        if self.prior is None:
+            return evidence.sum_log_probs * (-1.0 / evidence.num_classes) * evidence.label_mass
+        if len(self.prior) != evidence.num_classes:
+            rule = f"{evidence.num_classes} probabilities, one for each class of y_pred"
+            refuse(type(self).__name__, "prior", rule, self.prior)
+        prior = ops.convert_to_tensor(self.prior, dtype=evidence.log_probs.dtype)
+        return -ops.sum(prior * evidence.log_probs, axis=-1) * evidence.label_mass
+
+
+@registered
+class MSE(ComposedLoss):
     """Mean squared error of the prediction, 1 - p_y + alpha sum_k p_k^2.
 
     alpha = 0.5 is half the squared distance to the one-hot label (plus a constant), alpha = 0 is `MAE`.
@@ -35,9 +72,8 @@ class MSE(RobustLoss):
 
     alpha: float = parameter(default=0.5, within=WEIGHT)
 
-    def per_sample(self, evidence):
-        squares = evidence.over_classes(lambda p: ops.exp(2.0 * p.log_p))
-        return MAE().per_sample(evidence) + current(self.alpha) * squares * evidence.label_mass
+    def line(self):
+        return MAE() + self.alpha * SumOfPowers(2.0)
 
 
 @registered
@@ -59,13 +95,29 @@ class Bootstrap(RobustLoss):
 
     kind: str = parameter(default="hard", within=HARD_OR_SOFT)
 
+    def _check(self):
+        self.of_maximum = self.kind == "hard"
+
+    reads = frozenset({"peak"})
+
     def per_sample(self, evidence):
-        term = -evidence.max_log_prob if self.kind == "hard" else evidence.entropy
-        return term * evidence.label_mass
+        if self.of_maximum:
+            return -evidence.max_log_prob * evidence.label_mass
+        return evidence.over_classes(_Surprise()) * evidence.label_mass
+
+
+class _Surprise:
+    """- p log p, a function of one probability: its sum over the classes is the entropy."""
+
+    def at(self, p):
+        return -ops.exp(p.log_p) * p.log_p
+
+    def slope_at(self, p):
+        return ops.exp(p.log_p) * (1.0 + p.log_p)
 
 
 @registered
-class DAL(RobustLoss):
+class DAL(SumOfTerms):
     """Dynamics-aware loss, GCE(q) + lam / (q log K) Bootstrap: fits early, grows robust and confident later.
 
     The paper moves q and lam during training (Algorithm 1); this class is the loss at one moment.
@@ -98,26 +150,32 @@ class DAL(RobustLoss):
                 "`q` of DAL must be greater than 0 where lam is, because its weight is lam / (q log K). "
                 f"Received: q={self.q!r}, lam={self.lam!r}."
             )
+        super()._check()
         self.of_margin = not moving and self.lam == 0
-
-    def per_sample(self, evidence):
-        fit = GCE(self.q).per_sample(evidence)
         if self.of_margin:
-            return fit
+            self.reads = frozenset()
+
+    def summands(self):
+        return GCE(self.q), Bootstrap(self.bootstrap)
+
+    def weights(self, num_classes):
         q, lam = current(self.q), current(self.lam)
         # lam = 0 is exactly GCE(q), at q = 0 too; a schedule that has lam > 0 there makes the loss NaN.
-        factor = where(
-            q <= SMALLEST, lambda: math.nan, lambda: 1.0 / (away_from_zero(q) * math.log(evidence.num_classes))
-        )
-        weight = where(lam <= 0, lambda: 0.0, lambda: lam * factor)
-        return fit + weight * Bootstrap(self.bootstrap).per_sample(evidence)
+        factor = where(q <= SMALLEST, lambda: math.nan, lambda: 1.0 / (away_from_zero(q) * math.log(num_classes)))
+        return 1.0, where(lam <= 0, lambda: 0.0, lambda: lam * factor)
 
-    def label_weight(self, evidence):
-        return GCE(self.q).label_weight(evidence)
+    def per_sample(self, evidence):
+        return self._summands[0].per_sample(evidence) if self.of_margin else super().per_sample(evidence)
+
+    def weight_at_margin(self, margin, num_classes):
+        return self._summands[0].weight_at_margin(margin, num_classes)
+
+    def terms(self, num_classes):
+        return [Term(1.0, self)] if self.of_margin else super().terms(num_classes)
 
 
 @registered
-class GLS(RobustLoss):
+class GLS(SumOfTerms):
     """Generalized label smoothing, (1 - alpha) CE + alpha / K sum_k CE(k); negative alpha is allowed.
 
     Reference: Wei et al. 2022. A negative alpha makes the loss unbounded from below; the released code warms up with CE
@@ -135,14 +193,16 @@ class GLS(RobustLoss):
 
     alpha: float = parameter(within=Interval(high=1.0))
 
-    def per_sample(self, evidence):
+    def summands(self):
+        return CE(), Expected()
+
+    def weights(self, num_classes):
         alpha = current(self.alpha)
-        smooth = evidence.sum_log_probs * (alpha / evidence.num_classes) * evidence.label_mass
-        return (1.0 - alpha) * CE().per_sample(evidence) - smooth
+        return 1.0 - alpha, alpha
 
 
 @registered
-class CR(RobustLoss):
+class CR(SumOfTerms):
     """Cross entropy with the confidence regularizer: CE minus beta times its expectation over the label prior.
 
     -log p_y + beta sum_k prior_k log p_k. It is not bounded from below.
@@ -166,15 +226,11 @@ class CR(RobustLoss):
     beta: float = parameter(within=WEIGHT)
     prior: tuple | None = parameter(default=None, within=Distribution())
 
-    def per_sample(self, evidence):
-        if self.prior is None:
-            expected = evidence.sum_log_probs / evidence.num_classes
-        elif len(self.prior) != evidence.num_classes:
-            refuse("CR", "prior", f"{evidence.num_classes} probabilities, one for each class of y_pred", self.prior)
-        else:
-            prior = ops.convert_to_tensor(self.prior, dtype=evidence.log_probs.dtype)
-            expected = ops.sum(prior * evidence.log_probs, axis=-1)
-        return CE().per_sample(evidence) + current(self.beta) * expected * evidence.label_mass
+    def summands(self):
+        return CE(), Expected(self.prior)
+
+    def weights(self, num_classes):
+        return 1.0, -current(self.beta)
 
 
 @registered
@@ -208,47 +264,10 @@ class SparseRegularized(RobustLoss):
     p: float = parameter(default=0.1, within=greater_than(0.0))
 
     def _check(self):
-        self.batch_coupled = self.loss.batch_coupled
         if not self.from_logits:
             refuse("SparseRegularized", "from_logits", "True, because it normalizes the logits", self.from_logits)
+        self._line = self.loss + self.lam * SumOfPowers(self.p)
+        self.batch_coupled = self._line.batch_coupled
 
     def per_sample(self, evidence):
-        sharp = evidence.normalized(current(self.tau))
-        sparsity = sharp.over_classes(lambda p: ops.exp(current(self.p) * p.log_p))
-        return self.loss.per_sample(sharp) + current(self.lam) * sparsity * sharp.label_mass
-
-
-@registered
-class BiTempered(RobustLoss):
-    """Bi-tempered logistic loss: a tempered logarithm (t1) of a tempered softmax (t2).
-
-    (1 - p_y^(1 - t1)) / (1 - t1) - (1 - sum_k p_k^(2 - t1)) / (2 - t1), with
-    p_k = [1 + (t2 - 1) (x - z_k)]^(-1 / (t2 - 1)) and x such that the p_k sum to 1. t1 < 1 bounds the
-    loss, t2 > 1 gives the softmax heavy tails; t1 = t2 = 1 is CE.
-
-    Reference: Amid et al. 2019. x comes from Newton steps with an implicit gradient; the fixed point of the published
-    code errs by up to 1.7e-2 after 5 steps.
-
-    Args:
-        t1: temperature of the logarithm, in [0, 1].
-        t2: temperature of the softmax, at least 1.
-        iterations: Newton steps, at least 1.
-
-    Example:
-
-    >>> loss = keras_robust.BiTempered(from_logits=True)
-    >>> round(float(loss(np.array([0]), np.array([[3.0, 0.0, -1.0]]))), 4)
-    0.0767
-    """
-
-    t1: float = parameter(default=0.8, within=Interval(0.0, 1.0))
-    t2: float = parameter(default=1.2, within=at_least(1.0))
-    iterations: int = parameter(default=20, within=at_least(1, integer=True), fixed=True)
-
-    def per_sample(self, evidence):
-        t1 = current(self.t1)
-        tempered = evidence.tempered(current(self.t2), self.iterations)
-        power = 2.0 - t1
-        excess = tempered.over_classes(lambda p: ops.exp(power * p.log_p)) - 1.0
-        fit = tempered.at_label(lambda p: formulas.gce(p.log_p, 1.0 - t1))
-        return fit + excess / power * tempered.label_mass
+        return self._line.per_sample(evidence.normalized(current(self.tau)))

@@ -2,7 +2,7 @@
 
 import importlib
 
-from keras_robust.theory.initialization import expected_margin, logit_bias
+from keras_robust.losses.initialization import expected_margin, logit_bias
 
 # Losses are made of `initialization`, and everything else here is made of losses: it is loaded when it is first used.
 _HOMES = {

@@ -2,10 +2,9 @@
 
 import numpy as np
 
-from keras_robust.losses.base import RobustLoss, WeightedSum
-from keras_robust.losses.kinds import ComposedLoss
+from keras_robust.losses.base import RobustLoss, Term, WeightedSum
+from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.evaluation import checked_loss, for_any_classes, probability_values
-from keras_robust.theory.initialization import CLASSES
 from keras_robust.theory.symmetry import is_symmetric
 
 # log p that stands for p = 0, and two deep points from which the slope in 0 is told.
@@ -81,7 +80,7 @@ def asymmetric_up_to(loss: RobustLoss, K: int) -> float:
     loss = checked_loss("asymmetric_up_to", loss)
     K = CLASSES.check("asymmetric_up_to", "K", K)
     weights, parts = [], []
-    for weight, part in _parts(loss):
+    for weight, part, *_ in [Term(1.0, loss)] if loss.of_probability else loss.terms(K):
         if weight < 0:
             raise ValueError(f"A sum must have weights of at least 0 to be asymmetric. Received: {loss!r}.")
         if part.of_probability:
@@ -94,20 +93,6 @@ def asymmetric_up_to(loss: RobustLoss, K: int) -> float:
     ratio = asymmetry_ratio(WeightedSum(parts, weights), K) if any(weights) else 1.0
     odds = ratio * (K - 1)
     return odds / (1.0 + odds)
-
-
-def _parts(loss):
-    """(weight, loss) of the parts of a sum, named pairs taken apart."""
-    step = type(loss).per_sample
-    if loss.of_probability:
-        yield 1.0, loss
-    elif step is WeightedSum.per_sample:
-        for part, weight in zip(loss.losses, loss.weights, strict=True):
-            yield from ((weight * inner, found) for inner, found in _parts(part))
-    elif step is ComposedLoss.per_sample:
-        yield from _parts(loss.formula())
-    else:
-        yield 1.0, loss
 
 
 def _ratio(loss, K):

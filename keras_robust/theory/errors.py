@@ -1,21 +1,14 @@
 """The mean error of the label's output at initialization: what a loss makes of a network that has learned nothing."""
 
-import math
 from statistics import NormalDist
 
 import numpy as np
 
 from keras_robust.checks import Interval, greater_than, refuse
-from keras_robust.losses.active_negative import ANLCEER
-from keras_robust.losses.base import RobustLoss, WeightedSum
-from keras_robust.losses.elementary import GCE
-from keras_robust.losses.kinds import ComposedLoss
-from keras_robust.losses.margins import BiasedLoss
-from keras_robust.losses.peer import PeerLoss
-from keras_robust.losses.whole_prediction import DAL, Bootstrap
+from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.cubature import cubature
 from keras_robust.theory.evaluation import checked_loss, gradients, margin_weights
-from keras_robust.theory.initialization import CLASSES
 from keras_robust.theory.log_sum import log_sum
 
 _FINITE = Interval()
@@ -72,64 +65,28 @@ def mean_error(loss: RobustLoss, K: int, z=0.0, sigma: float = 1.0):
 def error_of_terms(loss, K, z, sigma, known):
     """Mean errors (points,) at logits z (points,); terms found before are taken from `known`, which is added to."""
     total = np.zeros(len(z))
-    for weight, bias, term, label in _terms(loss, K):
+    for weight, term, bias, of_label in loss.terms(K):
         # Terms of one call differ in nothing that repr does not show.
-        key = (type(term), repr(term), bias, label, K, sigma)
+        key = (type(term), repr(term), bias, of_label, K, sigma)
         if key not in known:
-            known[key] = _error(term, K, z + bias, sigma, label)
+            known[key] = _error(term, K, z + bias, sigma, of_label)
         total += weight * known[key]
     return total
 
 
-def _terms(loss, K):
-    """(weight, bias on the label's logit, loss, label) of the parts of a loss, whose errors add up to its own.
-
-    The error is that of output 0; the label is 0, or 1 where the loss is taken at the label of another sample.
-    """
-    step = type(loss).per_sample
-    if loss.of_margin:
-        yield 1.0, 0.0, loss, 0
-    elif isinstance(loss, PeerLoss):
-        # The peer's label is this sample's own with probability 1/K, and any other class equally often.
-        yield from _scaled(1.0 - loss.alpha / K, _terms(loss.loss, K))
-        yield -loss.alpha * (K - 1) / K, 0.0, loss.loss, 1
-    elif isinstance(loss, DAL) and loss.lam > 0:
-        yield 1.0, 0.0, GCE(loss.q), 0
-        yield loss.lam / (loss.q * math.log(K)), 0.0, Bootstrap(loss.bootstrap), 0
-    elif step is WeightedSum.per_sample:
-        for part, weight in zip(loss.losses, loss.weights, strict=True):
-            yield from _scaled(weight, _terms(part, K))
-    # The entropy of the batch has no slope where the batch is predicted evenly, as it is at initialization.
-    elif step in (ComposedLoss.per_sample, ANLCEER.per_sample):
-        yield from _terms(loss.formula(), K)
-    elif loss.batch_coupled:
-        raise ValueError(
-            f"The mean error of {loss!r} is not known: the gradient of a sample depends on the other samples of its "
-            "batch. It is known for ANLCEER, for PeerLoss, and for sums with them."
-        )
-    elif step is BiasedLoss.per_sample:
-        bias = loss.bias(K)
-        yield from ((weight, inner + bias, term, label) for weight, inner, term, label in _terms(loss.loss, K))
-    else:
-        yield 1.0, 0.0, loss, 0
-
-
-def _scaled(factor, terms):
-    return ((factor * weight, bias, term, label) for weight, bias, term, label in terms)
-
-
-def _error(loss, K, z, sigma, label):
-    if label == 0 and loss.of_margin:
+def _error(loss, K, z, sigma, of_label):
+    """Mean errors of output 0; the label is 0, or 1 where the loss is taken at the label of another sample."""
+    if of_label and loss.of_margin:
         rule = log_sum(K - 1, sigma)
         return np.array([-(margin_weights(loss, point - rule.points, K) @ rule.weights) for point in z])
-    if isinstance(loss, Bootstrap) and loss.kind == "hard":
+    if loss.of_maximum:
         # p_y - [y is the largest]; the mean of p_y is an integral of the slope of log p_y, 1 - p_y.
         return _mean_probability(K, z, sigma) - np.array([NormalDist(0.0, sigma).cdf(point) for point in z]) ** (K - 1)
     rule = cubature(K - 1, sigma)
     errors = np.empty(len(z))
     for i, point in enumerate(z):
         logits = np.concatenate([np.full((len(rule.points), 1), point), rule.points], axis=1)
-        errors[i] = rule.weights @ gradients(loss, logits, label)[:, 0]
+        errors[i] = rule.weights @ gradients(loss, logits, 0 if of_label else 1)[:, 0]
     return errors
 
 

@@ -1,7 +1,6 @@
-"""Looking at a loss from outside: its weights and gradients in float64 on any backend, and variations of it."""
+"""Looking at a loss from outside: its weights and gradients in float64 on any backend."""
 
 import contextlib
-import copy
 
 import keras
 import numpy as np
@@ -11,9 +10,8 @@ from keras_robust import backend
 from keras_robust.checks import refuse
 from keras_robust.labels import Ids
 from keras_robust.losses.base import RobustLoss
-from keras_robust.losses.declaration import as_number
-from keras_robust.losses.evidence import Evidence, Probability
-from keras_robust.theory.initialization import CLASSES
+from keras_robust.losses.evidence import Probability, evidence
+from keras_robust.losses.initialization import CLASSES
 
 #: Numbers in one batch of logits: large enough to be fast, small enough for the memory of a notebook.
 _BATCH = 2**20
@@ -39,46 +37,29 @@ def checked_loss(owner: str, loss) -> RobustLoss:
     """The loss with the numbers that it has now: those that a callback moves are frozen in a copy."""
     if not isinstance(loss, RobustLoss):
         refuse(owner, "loss", "a loss of keras_robust, such as keras_robust.GCE()", loss)
-    return with_hyperparameters(loss, {}) if loss.moving() else loss
-
-
-def with_hyperparameters(loss: RobustLoss, values: dict) -> RobustLoss:
-    """A copy of the loss with other values of some of its `hyperparameters`, none of which moves.
-
-    Raises:
-        ValueError: for a name that is not one of them, or a value that the loss refuses.
-    """
-    # deepcopy takes what it meets from here: a moving hyper-parameter is copied as the number it is now.
-    changed = copy.deepcopy(loss, {id(variable): as_number(variable) for variable in loss.moving()})
-    for name, value in values.items():
-        value = changed.check_hyperparameter(name, value)
-        owner, key = changed._slot(name)
-        owner._write(key, value)
-    changed.refresh()
-    return changed
+    return loss.with_hyperparameters({}) if loss.moving() else loss
 
 
 def margin_weights(loss: RobustLoss, margins: np.ndarray, K: int) -> np.ndarray:
     """- dL / dmargin, with its sign, at margins of any shape, for a loss with `of_margin`."""
     with in_float64():
-        evidence = _AtMargin(ops.convert_to_tensor(margins, "float64"), K)
-        weights = ops.broadcast_to(loss.label_weight(evidence), margins.shape)
-        return np.asarray(ops.convert_to_numpy(weights), "float64")
+        weights = loss.weight_at_margin(ops.convert_to_tensor(margins, "float64"), K)
+        return np.asarray(ops.convert_to_numpy(ops.broadcast_to(weights, margins.shape)), "float64")
 
 
 def probability_values(loss: RobustLoss, log_p: np.ndarray, margins: np.ndarray, K: int):
-    """Value and weight, (points,) each, at probabilities, for a loss with `of_probability`."""
+    """Value and signed weight, (points,) each, at probabilities, for a loss with `of_probability`."""
     with in_float64():
         log_p, margins = ops.convert_to_tensor(log_p, "float64"), ops.convert_to_tensor(margins, "float64")
         p = Probability(K, log_p=log_p, margin=margins)
-        found = (loss.value(p) * ops.ones_like(log_p), loss.weight(p) * ops.ones_like(log_p))
+        found = (loss.at(p) * ops.ones_like(log_p), loss.signed_weight(p) * ops.ones_like(log_p))
         return tuple(np.asarray(ops.convert_to_numpy(x), "float64") for x in found)
 
 
 def losses_of(loss: RobustLoss, logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """The loss (rows,) of logits (rows, classes) and class ids (rows,)."""
     with in_float64():
-        return np.asarray(ops.convert_to_numpy(loss.per_sample(_evidence(logits, labels))), "float64")
+        return np.asarray(ops.convert_to_numpy(loss.per_sample(_evidence(loss, logits, labels))), "float64")
 
 
 def gradients(loss: RobustLoss, logits: np.ndarray, label: int = 0) -> np.ndarray:
@@ -89,10 +70,8 @@ def gradients(loss: RobustLoss, logits: np.ndarray, label: int = 0) -> np.ndarra
         batch = logits[start : start + rows]
         labels = np.full(len(batch), label)
         with in_float64():
-            ids = _evidence(batch, labels).labels
-            slope = backend.gradient(
-                lambda z, ids=ids: loss.per_sample(Evidence(z, ids)), ops.convert_to_tensor(batch, "float64")
-            )
+            read = _evidence(loss, batch, labels)
+            slope = backend.gradient(lambda z, read=read: loss.per_sample(read.of_logits(z)), read.logits)
             found[start : start + rows] = ops.convert_to_numpy(slope)
     return found
 
@@ -107,20 +86,7 @@ def for_any_classes(owner: str, function, K):
     return few
 
 
-def _evidence(logits, labels):
+def _evidence(loss, logits, labels):
     ids = ops.convert_to_tensor(labels, "int32")
-    return Evidence(ops.convert_to_tensor(logits, "float64"), Ids(ids, None, ops.zeros_like(ids, dtype="bool")))
-
-
-class _AtMargin(Evidence):
-    """Evidence of samples of which nothing is known but the label's margin and the number of classes."""
-
-    def __init__(self, margin, num_classes):
-        zeros = ops.zeros(ops.shape(margin), dtype="int32")
-        super().__init__(None, Ids(zeros, None, ops.zeros_like(zeros, dtype="bool")))
-        self.margin, self.log_p = margin, ops.log_sigmoid(margin)
-        self._num_classes = num_classes
-
-    @property
-    def num_classes(self):
-        return self._num_classes
+    labels = Ids(ids, None, ops.zeros_like(ids, dtype="bool"))
+    return evidence(ops.convert_to_tensor(logits, "float64"), labels, reads=loss.reads)

@@ -7,9 +7,9 @@ import numpy as np
 
 from keras_robust.checks import Interval, greater_than, refuse
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.errors import error_of_terms
-from keras_robust.theory.evaluation import checked_loss, with_hyperparameters
-from keras_robust.theory.initialization import CLASSES
+from keras_robust.theory.evaluation import checked_loss
 
 #: Steps of the search for a sign change, on the scale of `_Scale`, and how far it goes to either side.
 _STEP, _STEPS = 0.5, 24
@@ -45,16 +45,16 @@ def transfer(loss: RobustLoss, parameter: str, from_classes: int, to_classes: in
     from_classes = CLASSES.check("transfer", "from_classes", from_classes)
     to_classes = CLASSES.check("transfer", "to_classes", to_classes)
     sigma = greater_than(0.0).check("transfer", "sigma", sigma)
-    owner, key = loss._slot(parameter)
-    scale = _Scale(owner._constraint(key))
+    slot = loss.slot(parameter)
+    scale = _Scale(slot.constraint)
     known, zero = {}, np.zeros(1)
     aim = float(error_of_terms(loss, from_classes, zero, sigma, known)[0])
 
     def excess(x):
-        changed = with_hyperparameters(loss, {parameter: scale.value(x)})
+        changed = loss.with_hyperparameters({parameter: scale.value(x)})
         return float(error_of_terms(changed, to_classes, zero, sigma, known)[0]) - aim
 
-    start = owner._read(key)
+    start = slot.value
     bracket, seen = _bracket(excess, scale.place(0.0 if start is None else start))
     if bracket is None:
         tried = sorted(scale.value(x) for x in seen)
@@ -104,7 +104,7 @@ def landscape(loss: RobustLoss, values: dict, K: int, z: float = 0.0, sigma: flo
     heights, known = np.empty([len(axis) for axis in axes]), {}
     for place in np.ndindex(heights.shape):
         chosen = {name: axis[i] for name, axis, i in zip(values, axes, place, strict=True)}
-        heights[place] = error_of_terms(with_hyperparameters(loss, chosen), K, z, sigma, known)[0]
+        heights[place] = error_of_terms(loss.with_hyperparameters(chosen), K, z, sigma, known)[0]
     return heights
 
 

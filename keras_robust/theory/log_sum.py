@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_robust.theory.initialization import expected_margin
+from keras_robust.losses.initialization import expected_margin
 
 # Points of a density, of the first rough look at where it lies, and of the rule that comes out.
 _POINTS, _ROUGH, _FINE = 257, 65, 2049

@@ -9,7 +9,7 @@ from keras import ops
 
 from keras_robust.checks import at_least, greater_than, refuse
 from keras_robust.losses.elementary import CE
-from keras_robust.theory.initialization import CLASSES
+from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.log_sum import log_sum
 
 

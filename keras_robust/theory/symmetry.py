@@ -3,8 +3,8 @@
 import numpy as np
 
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.evaluation import checked_loss, losses_of
-from keras_robust.theory.initialization import CLASSES
 
 # A sum that varies by less than this part of its size counts as constant.
 _TOLERANCE = 1e-6

@@ -4,9 +4,9 @@ import numpy as np
 
 from keras_robust.checks import greater_than, refuse
 from keras_robust.losses.base import RobustLoss
+from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.cubature import cubature
 from keras_robust.theory.evaluation import checked_loss, for_any_classes, gradients, margin_weights
-from keras_robust.theory.initialization import CLASSES
 
 
 def weight_curve(loss: RobustLoss, margins, K: int | None = None, sigma: float = 1.0) -> np.ndarray:

@@ -11,8 +11,8 @@ import keras_robust as kr
 
 LOGITS = hnp.arrays("float32", (3, 5), elements=st.floats(-50, 50, width=32))
 QUICK = settings(max_examples=25, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
-NORMALizED = [kr.NCE, kr.NFL, kr.NMAE, kr.NRCE, kr.NGCE]
-SYMMETRIC = [*NORMALizED, kr.MAE, kr.RCE, kr.NNCE, kr.NNFL, kr.ANLCE, kr.ANLFL, kr.NCEandMAE, kr.NCEandRCE]
+NORMALIZED = [kr.NCE, kr.NFL, kr.NMAE, kr.NRCE, kr.NGCE]
+SYMMETRIC = [*NORMALIZED, kr.MAE, kr.RCE, kr.NNCE, kr.NNFL, kr.ANLCE, kr.ANLFL, kr.NCEandMAE, kr.NCEandRCE]
 BOUNDED = [*SYMMETRIC, kr.GCE, kr.TCE, kr.JS, kr.SCE, kr.PHuberCE, kr.CE, kr.FL, kr.Poly1]
 
 
@@ -21,7 +21,7 @@ def over_labels(kind, z):
     return np.stack([as_numpy(loss.call(np.full(len(z), k), z)) for k in range(z.shape[1])])
 
 
-@pytest.mark.parametrize("kind", NORMALizED)
+@pytest.mark.parametrize("kind", NORMALIZED)
 @QUICK
 @given(LOGITS)
 def test_normalized_losses_sum_to_one(kind, z):

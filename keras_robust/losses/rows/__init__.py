@@ -8,18 +8,30 @@ import importlib
 
 import keras
 
-from keras_robust.losses.rows.generic import Rows, log_sum_exp
+from keras_robust.losses.rows import generic
+from keras_robust.losses.rows.generic import log_sum_exp
 
-__all__ = ["Rows", "log_sum_exp", "read"]
+__all__ = ["log_sum_exp", "others", "whole", "with_slope"]
 
 
-def read(logits, ids=None, expected=frozenset()) -> Rows:
-    """The sums, maxima and entries of the rows of `logits` (..., K), at class ids (...).
-
-    Args:
-        expected: what will be asked for, from `Rows.asked` of an earlier step; a hint, and only to PyTorch.
-    """
+def _for(x):
+    """The module of this package that reads the tensor `x`."""
     backend = keras.backend.backend()
-    if isinstance(logits, keras.KerasTensor) or backend not in ("jax", "tensorflow", "torch"):
-        return Rows(logits, ids, expected)
-    return importlib.import_module(f"keras_robust.losses.rows.{backend}").BackendRows(logits, ids, expected)
+    if isinstance(x, keras.KerasTensor) or backend not in ("jax", "tensorflow", "torch"):
+        return generic
+    return importlib.import_module(f"keras_robust.losses.rows.{backend}")
+
+
+def whole(logits) -> generic.Whole:
+    """Sums and maxima over all classes of the rows of `logits` (..., K)."""
+    return _for(logits).Whole(logits)
+
+
+def others(logits, ids, reads=frozenset()) -> generic.Others:
+    """The rows of `logits` (..., K) without their labels `ids` (...); see `generic.Others`."""
+    return _for(logits).Others(logits, ids, reads)
+
+
+def with_slope(function, x):
+    """A value with the derivative that is given beside it; see `generic.with_slope`."""
+    return _for(x).with_slope(function, x)

@@ -12,14 +12,42 @@ def log_sum_exp(x, keepdims=False):
     return total if keepdims else ops.squeeze(total, axis=-1)
 
 
-class Rows:
-    """log p_k = (z_k - top) - log_total, never put together where a sum over k will do."""
+def with_slope(function, x):
+    """The first of `function(x)` = (value, slope), differentiable as if d value / dx were - slope, elementwise.
 
-    #: Names of what was asked for, as `expected` of a later step takes them.
-    asked = frozenset()
+    The slope may itself be differentiated. Only x is: a gradient in anything else that the function reads is 0.
+    """
+    return function(x)[0]
 
-    def __init__(self, logits, ids, expected):
-        self.logits, self.ids, self.expected = logits, ids, expected
+
+def peaked(logits):
+    """(top, log sum exp(z - top), is_top): the largest of each row is left out of the sum, and then added.
+
+    So log sum exp(z - top) has relative digits where the largest is all but the whole; its gradient has them because
+    it flows through `top`.
+    """
+    top = ops.max(logits, axis=-1)
+    is_top = logits >= ops.stop_gradient(top)[..., None]
+    shifted = ops.where(is_top, 0.0, logits - top[..., None])
+    rest = ops.sum(ops.where(is_top, 0.0, ops.exp(shifted)), axis=-1)
+    number = ops.sum(ops.cast(is_top, rest.dtype), axis=-1)
+    return top, ops.log1p(rest + (number - 1.0)), is_top
+
+
+def log_shares(logits, left_out=False):
+    """log softmax of `logits` (..., K) by `peaked`; where `left_out` is true the logit is minus infinity."""
+    top, log_whole, is_top = peaked(logits)
+    # The only largest logit has no part of its own beside - log_whole; where several share it, each has.
+    alone = ops.logical_and(is_top, ops.sum(ops.cast(is_top, "int32"), axis=-1, keepdims=True) == 1)
+    own = ops.where(ops.logical_or(alone, left_out), 0.0, logits - top[..., None])
+    return own - log_whole[..., None]
+
+
+class Whole:
+    """Rows without a label: log p_k = (z_k - top) - log_total, never put together where a sum over k will do."""
+
+    def __init__(self, logits):
+        self.logits = logits
 
     @property
     def num_classes(self):
@@ -37,42 +65,115 @@ class Rows:
 
     @cached_property
     def log_probs(self):
-        return self.shifted - self.normalizer[1][..., None]
+        """log p_k (..., K); its digits are relative ones, those of a p near 1 included."""
+        return log_shares(self.logits)
 
     @cached_property
-    def at_ids(self):
-        """log p at the class ids."""
-        top, log_total = self.normalizer
-        return self.pick(self.logits) - top - log_total
-
-    @cached_property
-    def total(self):
-        """Sum over k of log p_k."""
+    def sum_log_probs(self):
         return ops.sum(self.shifted, axis=-1) - self.num_classes * self.normalizer[1]
 
     @cached_property
-    def largest(self):
+    def max_log_prob(self):
         """Maximum over k of log p_k; where several share it, they share its gradient."""
         top, log_total = self.normalizer
-        return self.largest_logit() - top - log_total
+        return ops.max(self.logits, axis=-1) - top - log_total
 
-    def above(self, low):
-        """Sum over k of max(log p_k - low, 0), for a number or scalar `low` through which no gradient flows."""
-        return ops.sum(ops.relu(self.log_probs - low), axis=-1)
+
+class Others:
+    """Rows with the label y left out, and its logit beside them: everything about a sample with a class id.
+
+    The shares exp(z_k) / sum_{i != y} exp(z_i) of the other classes k, and the margin of the label against their
+    log-sum-exp, say all of a row, and both keep their digits where p_y or another p_k is all but 1.
+
+    Args:
+        logits: (..., K).
+        ids: the labels (...), class ids in [0, K).
+        reads: what will be asked for besides the margin: "spread" (for `sum_log_shares`), "peak" (`max_log_share` and
+            `log_shares`), and numbers, each the `low` of `above`.
+    """
+
+    def __init__(self, logits, ids, reads=frozenset()):
+        self.logits, self.ids, self.reads = logits, ids, reads
+
+    @property
+    def num_classes(self):
+        return self.logits.shape[-1]
+
+    @cached_property
+    def at_ids(self):
+        """Boolean (..., K), true at the label."""
+        return ops.equal(ops.arange(self.num_classes, dtype=self.ids.dtype), self.ids[..., None])
+
+    @cached_property
+    def masked(self):
+        """The logits, minus infinity at the label."""
+        return ops.where(self.at_ids, -math.inf, self.logits)
+
+    @cached_property
+    def normalizer(self):
+        """(top, log_whole), whose sum is the log-sum-exp of the other logits; top is the largest of them.
+
+        A gradient flows through `top` only if the peak is read: see `peaked`.
+        """
+        return self.peaked[:2] if "peak" in self.reads else self.plain
+
+    @cached_property
+    def plain(self):
+        top = ops.stop_gradient(ops.max(self.masked, axis=-1))
+        return top, ops.log(ops.sum(ops.exp(self.masked - top[..., None]), axis=-1))
+
+    @cached_property
+    def peaked(self):
+        """`normalizer` with the relative digits of log_whole where one class is all of the rest."""
+        return peaked(self.masked)[:2]
 
     @cached_property
     def margin(self):
-        """z_y - log sum exp(z_i), i != y, at the class ids y."""
-        return self.pick(self.logits) - log_sum_exp(self.without_ids())
+        """z_y - log sum exp(z_k), k != y."""
+        top, log_whole = self.normalizer
+        return self.label_logit - top - log_whole
 
-    def largest_logit(self):
-        return ops.max(self.logits, axis=-1)
+    @cached_property
+    def label_logit(self):
+        return self.pick(self.logits)
 
-    def without_ids(self):
-        """The logits, minus infinity at the class ids."""
-        at_ids = ops.equal(ops.arange(self.num_classes, dtype=self.ids.dtype), self.ids[..., None])
-        return ops.where(at_ids, -math.inf, self.logits)
+    def label_leads(self, bias=0.0):
+        """Boolean (...): whether the label's logit, with a bias, is the largest, or one of them."""
+        return ops.stop_gradient(self.label_logit - self.normalizer[0]) + bias >= 0.0
+
+    @cached_property
+    def sum_log_shares(self):
+        """Sum over k != y of log(share of k)."""
+        top, log_whole = self.normalizer
+        return self.spread(top) - (self.num_classes - 1.0) * log_whole
+
+    @cached_property
+    def max_log_share(self):
+        """Maximum over k != y of log(share of k)."""
+        return -self.peaked[1]
+
+    @cached_property
+    def log_shares(self):
+        """log(share of k) (..., K), 0 at the label; its digits are relative ones, those of a share near 1 included."""
+        return ops.where(self.at_ids, 0.0, log_shares(self.masked, self.at_ids))
+
+    def above(self, low, bias=0.0):
+        """Sum over k != y of max(log p_k - low, 0), with a bias on the label's logit.
+
+        No gradient flows through `low`, a number or scalar.
+        """
+        top, log_whole = self.normalizer
+        low = low if isinstance(low, float) else ops.stop_gradient(low)
+        return self.above_level(top, low + log_whole - ops.log_sigmoid(-self.margin - bias))
+
+    def spread(self, top):
+        """Sum over k != y of z_k - top."""
+        return ops.sum(ops.where(self.at_ids, 0.0, self.logits - top[..., None]), axis=-1)
+
+    def above_level(self, top, level):
+        """Sum over k != y of max(z_k - top - level, 0), level (...)."""
+        return ops.sum(ops.relu(self.masked - (top + level)[..., None]), axis=-1)
 
     def pick(self, values):
-        """Entry of `values` (..., K) at the class ids, which lie in [0, K)."""
+        """Entry of `values` (..., K) at the label."""
         return ops.squeeze(ops.take_along_axis(values, self.ids[..., None], axis=-1), axis=-1)

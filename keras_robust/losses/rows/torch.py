@@ -1,7 +1,7 @@
 """Rows on PyTorch: one autograd function for all that is read, in place where it can be.
 
 Plain autograd makes a (batch, classes) gradient for each sum and adds them up, and keeps more than one tensor of that
-shape. PyTorch runs eagerly and cannot look ahead: what an earlier step asked for is read in one go.
+shape. PyTorch runs eagerly and cannot look ahead: what a loss declares in `reads` is read in one go.
 """
 
 import math
@@ -9,130 +9,160 @@ from functools import cached_property
 
 import torch
 
-from keras_robust.losses.rows.generic import Rows
+from keras_robust.losses.rows import generic
 
-LOWEST = -80.0  # below it exp(low) is too small for float32
+LOWEST = -50.0  # below it exp(-low) times a sum over classes leaves float32
 
 
-class BackendRows(Rows):
-    def __init__(self, logits, ids, expected):
-        super().__init__(logits, ids, expected)
-        self._known = {}
-        self._places = None if ids is None else ids.long()[..., None]
+def with_slope(function, x):
+    return _WithSlope.apply(x, function)[0]
+
+
+Whole = generic.Whole
+
+
+class Others(generic.Others):
+    @cached_property
+    def places(self):
+        return self.ids.long()[..., None]
 
     @cached_property
-    def log_probs(self):
-        return torch.log_softmax(self.logits, dim=-1)
-
-    at_ids = property(lambda self: self._read("at_ids"))
-    total = property(lambda self: self._read("total"))
-    largest = property(lambda self: self._read("largest"))
-
-    def above(self, low):
-        return self._read(low) if isinstance(low, float) and low > LOWEST else super().above(low)
+    def masked(self):
+        return self.logits.scatter(-1, self.places, -math.inf)
 
     @cached_property
+    def _read(self):
+        low = next((low for low in self.reads if isinstance(low, float) and low > LOWEST), None)
+        spread, peak = "spread" in self.reads, "peak" in self.reads
+        return low, *_Read.apply(self.logits, self.places, spread, peak, low)[:6]
+
+    @property
     def margin(self):
-        return _Margin.apply(self.logits, self._places)[0]
+        return self._read[1]
+
+    @property
+    def normalizer(self):
+        return self._read[2:4]
+
+    @property
+    def sum_log_shares(self):
+        return super().sum_log_shares if self._read[4] is None else self._read[4]
+
+    @property
+    def max_log_share(self):
+        return super().max_log_share if self._read[5] is None else self._read[5]
+
+    def above(self, low, bias=0.0):
+        is_read = isinstance(low, float) and low == self._read[0] and isinstance(bias, float) and bias == 0.0
+        return self._read[6] if is_read else super().above(low, bias)
 
     def pick(self, values):
-        return values.gather(-1, self._places).squeeze(-1)
+        return values.gather(-1, self.places).squeeze(-1)
 
-    def _read(self, name):
-        self.asked |= {name}
-        if name not in self._known:
-            names = {name} | (self.expected - self._known.keys())
-            low = next((low for low in (name, *names) if isinstance(low, float)), None)
-            places = self._places if "at_ids" in names else None
-            *read, _, _, _ = _Read.apply(self.logits, places, "total" in names, "largest" in names, low)
-            known = zip(("at_ids", "total", "largest", low), read, strict=True)
-            self._known |= {key: value for key, value in known if value is not None}
-        return self._known[name]
+
+class _WithSlope(torch.autograd.Function):
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x, function):
+        return function(x)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        x, ctx.function = inputs
+        ctx.mark_non_differentiable(output[1])
+        ctx.save_for_backward(x, output[1])
+
+    @staticmethod
+    def backward(ctx, change, _):
+        x, slope = ctx.saved_tensors
+        if torch.is_grad_enabled():  # a second derivative goes through it
+            slope = ctx.function(x)[1]
+        return -slope * change, None
 
 
 class _Read(torch.autograd.Function):
-    """Entry, sum, maximum and sum above `low` of the rows of log p, with one gradient for those asked for.
+    """Margin, largest other logit, and sum, maximum and sum above `low` of the logarithms, with one gradient for all.
 
-    Keeps exp(z - top) and its sum; where `low` is asked for p, so that a number tells what is above.
+    Keeps exp(z - top) and its sum, both times exp(-level) where `low` is asked for, so that 1 tells what is above.
     """
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(logits, places, total, largest, low):
-        top, top_places = logits.max(dim=-1, keepdim=True) if largest else (logits.amax(dim=-1, keepdim=True), None)
-        shifted = logits - top
-        at_ids = None if places is None else shifted.gather(-1, places).squeeze(-1)
-        total = shifted.sum(dim=-1) if total else None
+    def forward(logits, places, spread, peak, low):
+        shifted = logits.scatter(-1, places, -math.inf)
+        top = shifted.amax(dim=-1, keepdim=True)
+        shifted.sub_(top)
+        total = above = largest = None
+        unit = torch.ones_like(top)
+        if spread:
+            total = shifted.scatter_(-1, places, 0.0).sum(dim=-1)
+            shifted.scatter_(-1, places, -math.inf)
         parts = shifted.exp_() if low is None else shifted.exp()
         whole = parts.sum(dim=-1)
-        log_whole = whole.log()
-        above = None
-        if low is not None:
-            above = shifted.sub_((log_whole + low)[..., None]).relu_().sum(dim=-1)
-            parts.mul_((1.0 / whole)[..., None])
-            whole = torch.ones_like(whole)
-        return (
-            None if at_ids is None else at_ids - log_whole,
-            None if total is None else total - logits.shape[-1] * log_whole,
-            -log_whole if largest else None,
-            above,
-            parts,
-            whole,
-            top_places,
-        )
-
-    @staticmethod
-    def setup_context(ctx, inputs, output):
-        ctx.set_materialize_grads(False)
-        logits, places, _, _, ctx.low = inputs
-        *_, parts, whole, top_places = output
-        ctx.mark_non_differentiable(parts, whole, *(() if top_places is None else (top_places,)))
-        ctx.save_for_backward(logits, places, parts, whole, top_places)
-
-    @staticmethod
-    def backward(ctx, at_ids, total, largest, above, *_):
-        logits, places, parts, whole, top_places = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a second derivative goes through them
-            parts, whole = torch.softmax(logits, dim=-1), torch.ones_like(whole)
-        slopes = (at_ids, None if total is None else logits.shape[-1] * total, largest)
-        pull = sum((slope for slope in slopes if slope is not None), torch.zeros_like(whole))
-        if above is None:
-            gradient = parts * (-pull / whole)[..., None]
+        rest, number = torch.zeros_like(whole), torch.ones_like(whole)
+        if peak:
+            rest = parts.frac().sum(dim=-1)
+            number = (whole - rest).round().clamp(min=1.0)
+            whole = rest + number
+            log_whole = (rest + (number - 1.0)).log1p()
+            largest = -log_whole
         else:
-            gradient = torch.ops.aten.threshold_backward(above[..., None].expand_as(parts), parts, math.exp(ctx.low))
-            pull = pull + gradient.sum(dim=-1)
-            gradient = gradient.addcmul_(parts, -pull[..., None])
-        if total is not None:
-            gradient = gradient.add_(total[..., None])
-        for where, slope in ((places, at_ids), (top_places, largest)):
-            if slope is not None:
-                gradient = gradient.scatter_add_(-1, where, slope[..., None])
-        return gradient, None, None, None, None
-
-
-class _Margin(torch.autograd.Function):
-    """Logit at `places` minus the log-sum-exp of the others."""
-
-    @staticmethod
-    def forward(logits, places):
-        others = logits.scatter(-1, places, -math.inf)
-        top = others.amax(dim=-1, keepdim=True)
-        parts = others.sub_(top).exp_()
-        whole = parts.sum(dim=-1)
-        return (logits.gather(-1, places) - top).squeeze(-1) - whole.log(), parts, whole
+            log_whole = whole.log()
+        top = top.squeeze(-1)
+        margin = logits.gather(-1, places).squeeze(-1) - top - log_whole
+        if spread:
+            total = total - (logits.shape[-1] - 1.0) * log_whole
+        if low is not None:
+            level = low + log_whole - torch.nn.functional.logsigmoid(-margin)
+            above = shifted.sub_(level[..., None]).relu_().sum(dim=-1)
+            unit = (-level.clamp(max=1.0)).exp()[..., None]
+            parts.mul_(unit)
+            whole = whole * unit.squeeze(-1)
+        return margin, top, log_whole, total, largest, above, parts, whole, rest, number, unit
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         ctx.set_materialize_grads(False)
-        _, parts, whole = output
-        ctx.mark_non_differentiable(parts, whole)
-        ctx.save_for_backward(*inputs, parts, whole)
+        logits, places, *_ = inputs
+        margin, top, *_, parts, whole, rest, number, unit = output
+        ctx.mark_non_differentiable(top, parts, whole, rest, number, unit)
+        ctx.save_for_backward(logits, places, margin, parts, whole, rest, number, unit)
 
     @staticmethod
-    def backward(ctx, slope, *_):
-        if slope is None:
-            return None, None
-        logits, places, parts, whole = ctx.saved_tensors
-        if torch.is_grad_enabled():  # a second derivative goes through them
-            parts, whole = torch.softmax(logits.scatter(-1, places, -math.inf), dim=-1), torch.ones_like(whole)
-        gradient = parts * (-slope / whole)[..., None]
-        return gradient.scatter_add_(-1, places, slope[..., None]), None
+    def backward(ctx, margin, _, log_whole, total, largest, above, *__):
+        logits, places, at_margin, parts, whole, rest, number, unit = ctx.saved_tensors
+        again = torch.is_grad_enabled()  # a second derivative goes through what is read here
+        if again:
+            masked = logits.scatter(-1, places, -math.inf)
+            parts, old, whole = torch.softmax(masked, dim=-1), parts, torch.ones_like(whole)
+            at_margin = (logits.gather(-1, places) - masked.logsumexp(dim=-1, keepdim=True)).squeeze(-1)
+        zero = torch.zeros_like(at_margin)
+        at_label = zero if margin is None else margin
+        pull = -at_label if log_whole is None else log_whole - at_label
+        if total is not None:
+            pull = pull - (logits.shape[-1] - 1.0) * total
+        if largest is not None:
+            pull = pull - largest
+        if above is not None:
+            slope = above[..., None].expand_as(parts)
+            is_above = torch.ops.aten.threshold_backward(slope, old if again else parts, 1.0)
+            weight, p = is_above.sum(dim=-1), torch.sigmoid(at_margin)
+            pull, at_label = pull - weight * (1.0 - p), at_label - weight * p
+        gradient = parts * (pull / whole)[..., None]
+        if largest is not None:
+            is_top = (old if again else parts) >= unit
+            if again:
+                gradient = gradient + is_top * (largest / number)[..., None]
+            else:
+                # A share near 1 and the slope of its logarithm would cancel.
+                share = unit.squeeze(-1) / whole
+                peak = share * (pull + largest) + largest * rest / (number * (rest + number))
+                gradient = torch.where(is_top, peak[..., None], gradient)
+        if above is not None:
+            gradient = gradient + is_above if again else gradient.add_(is_above)
+        if total is not None:
+            gradient = gradient + total[..., None] if again else gradient.add_(total[..., None])
+        scatter = gradient.scatter if again else gradient.scatter_
+        return scatter(-1, places, at_label[..., None]), None, None, None, None

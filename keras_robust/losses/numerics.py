@@ -1,0 +1,62 @@
+"""Arithmetic that formulas share: exact where the textbook's form cancels, overflows or has no derivative."""
+
+import math
+
+from keras import ops
+
+SMALLEST = 2.0**-126  # the smallest normal float32
+
+
+def floor(x, low):
+    """max(x, low) in the dtype of x: Keras' PyTorch backend rounds a number to float32 in `maximum` and in `where`."""
+    return ops.where(x > low, x, ops.zeros_like(x) + low)
+
+
+def ceiling(x, high):
+    """min(x, high) in the dtype of x."""
+    return ops.where(x < high, x, ops.zeros_like(x) + high)
+
+
+def one_minus_exp(x):
+    """1 - exp(x) for x <= 0, exact near 0, with the derivative -exp(x) everywhere.
+
+    `-expm1(x)` alone will not do: JAX and PyTorch compute its derivative as expm1(x) + 1, which is 0 below -17.
+    """
+    return ops.where(x > -0.5, -ops.expm1(x), 1.0 - ops.exp(x))
+
+
+def where(condition, then, otherwise):
+    """`then()` or `otherwise()`: chosen now for a plain bool, by `ops.where` for a tensor."""
+    if isinstance(condition, bool):
+        return then() if condition else otherwise()
+    return ops.where(condition, then(), otherwise())
+
+
+def expm1_over(a, x):
+    """(exp(a x) - 1) / a for a x <= 0, and its limit x at a = 0."""
+    return where(a <= SMALLEST, lambda: x, lambda: -one_minus_exp(a * x) / away_from_zero(a))
+
+
+def log1p_over(a, x):
+    """log(1 + a x) / a, and its limit x at a = 0."""
+    return where(a <= SMALLEST, lambda: x, lambda: ops.log1p(a * x) / away_from_zero(a))
+
+
+def away_from_zero(x):
+    """x, or 1 where x is so small that dividing by it fails: for use inside `where` only."""
+    return where(x <= SMALLEST, lambda: 1.0, lambda: x)
+
+
+def share(part, rest):
+    """part / (part + rest) for numbers of at least 0, without the cancellation of its derivative near 1."""
+    small = part <= rest
+    ratio = ops.where(small, part, rest) / ops.where(small, rest, part)
+    return ops.where(small, ratio, 1.0) / (1.0 + ratio)
+
+
+def log(x):
+    return math.log(x) if isinstance(x, float) else ops.log(x)
+
+
+def log1p(x):
+    return math.log1p(x) if isinstance(x, float) else ops.log1p(x)
