@@ -5,7 +5,7 @@ from keras import ops
 from keras_robust.checks import greater_than
 from keras_robust.losses.algebra import ElementaryLoss
 from keras_robust.losses.declaration import current, parameter
-from keras_robust.losses.numerics import away_from_zero, expm1_over, log, log1p, one_minus_exp
+from keras_robust.losses.numerics import away_from_zero, expm1_over, floor, log, log1p, one_minus_exp
 from keras_robust.registration import registered
 
 
@@ -75,7 +75,9 @@ class AGCE(ElementaryLoss):
 
     def _log_base(self, log_p):
         """log(a + p), which does not underflow with p."""
-        return ops.logaddexp(log_p, ops.zeros_like(log_p) + log(current(self.a)))
+        log_a = log(current(self.a))
+        top = floor(log_p, log_a)
+        return top + ops.log(ops.exp(log_p - top) + ops.exp(log_a - top))
 
 
 @registered
