@@ -46,9 +46,6 @@ class Expected(RobustLoss):
     def per_sample(self, evidence):
         if self.prior is None:
             return evidence.sum_log_probs * (-1.0 / evidence.num_classes) * evidence.label_mass
-        if len(self.prior) != evidence.num_classes:
-            rule = f"{evidence.num_classes} probabilities, one for each class of y_pred"
-            refuse(type(self).__name__, "prior", rule, self.prior)
         prior = ops.convert_to_tensor(self.prior, dtype=evidence.log_probs.dtype)
         return -ops.sum(prior * evidence.log_probs, axis=-1) * evidence.label_mass
 
@@ -230,6 +227,8 @@ class CR(SumOfTerms):
         return CE(), Expected(self.prior)
 
     def weights(self, num_classes):
+        if self.prior is not None and len(self.prior) != num_classes:
+            refuse("CR", "prior", f"{num_classes} probabilities, one for each class of y_pred", self.prior)
         return 1.0, -current(self.beta)
 
 

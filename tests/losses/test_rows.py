@@ -1,67 +1,112 @@
 """The passes over classes that a backend has of its own, against the plain formulas and their plain derivatives."""
 
+import functools
+
 import numpy as np
 import pytest
-from harness import BACKEND, as_numpy, value_and_gradient, wide_floats
+from harness import BACKEND, as_numpy, wide_floats
 from keras import ops
+from mpmath import mp, mpf
 
 import keras_robust as kr
 from keras_robust.labels import Ids
 from keras_robust.losses import rows
-from keras_robust.losses.evidence import Evidence
+from keras_robust.losses.evidence import evidence
 
-FEW, MANY = 5, 100  # JAX picks in another way above 64
+FEW, MANY = 5, 100
 LOW = -3.0
+ALL = frozenset({"spread", "peak", LOW})
+
+
+def others(z, ids, reads=frozenset()):
+    return rows.others(z, ids, reads)
+
+
 READ = {
-    "at_ids": lambda rows: rows.at_ids,
-    "total": lambda rows: rows.total,
-    "largest": lambda rows: rows.largest,
-    "above": lambda rows: rows.above(LOW),
-    "margin": lambda rows: rows.margin,
-    "all": lambda rows: rows.at_ids * rows.above(LOW) + rows.total * rows.largest,
+    "margin": lambda z, ids, reads: others(z, ids, reads).margin,
+    "sum": lambda z, ids, reads: others(z, ids, reads).sum_log_shares,
+    "max": lambda z, ids, reads: others(z, ids, reads).max_log_share,
+    "above": lambda z, ids, reads: others(z, ids, reads).above(LOW),
+    "biased above": lambda z, ids, reads: others(z, ids, reads).above(LOW, 0.7),
+    "shares": lambda z, ids, reads: ops.sum(ops.square(others(z, ids, reads).log_shares), axis=-1),
+    "together": lambda z, ids, reads: together(others(z, ids, reads)),
+    "whole sum": lambda z, ids, reads: rows.whole(z).sum_log_probs,
+    "whole max": lambda z, ids, reads: rows.whole(z).max_log_prob,
+    "whole": lambda z, ids, reads: ops.sum(ops.square(rows.whole(z).log_probs), axis=-1),
 }
+
+
+def together(read):
+    return read.margin * read.above(LOW) + read.sum_log_shares * read.max_log_share
 
 
 def draw(K):
     rng = np.random.default_rng(K)
-    return 3.0 * rng.normal(size=(6, K)), rng.integers(0, K, 6).astype("int32")
+    return 3.0 * rng.normal(size=(4, K)), rng.integers(0, K, 4).astype("int32")
 
 
-def plain(name, z, ids):
-    """Value, gradient and Hessian-vector product (in the direction of ones times k) in numpy, by its formulas."""
-    K = z.shape[-1]
-    log_p = z - z.max(-1, keepdims=True)
-    log_p = log_p - np.log(np.exp(log_p).sum(-1, keepdims=True))
-    p, rows, counts = np.exp(log_p), np.arange(len(z)), log_p > LOW
-    at, top = np.eye(K)[ids], np.eye(K)[z.argmax(-1)]
-    number = counts.sum(-1, keepdims=True)
-    parts = {
-        "at_ids": (log_p[rows, ids], at - p, 1.0),
-        "total": (log_p.sum(-1), 1.0 - K * p, K),
-        "largest": (log_p.max(-1), top - p, 1.0),
-        "above": (np.maximum(log_p - LOW, 0.0).sum(-1), counts - number * p, number),
-    }
-    direction = np.arange(K) / K
-    bend = -p * (direction - (p * direction).sum(-1, keepdims=True))
-    parts = {key: (value, slope, factor * bend) for key, (value, slope, factor) in parts.items()}
-    others = np.where(at, 0.0, p) / np.where(at, 0.0, p).sum(-1, keepdims=True)
-    margin = log_p[rows, ids] - np.log(np.where(at, 0.0, p).sum(-1))
-    parts["margin"] = margin, at - others, -others * (direction - (others * direction).sum(-1, keepdims=True))
-    if name != "all":
-        return parts[name]
-    total = [0.0, 0.0, 0.0]
-    for a, b in (("at_ids", "above"), ("total", "largest")):
-        (u, du, hu), (v, dv, hv) = parts[a], parts[b]
-        u, v = u[:, None], v[:, None]
-        across = du * (dv @ direction)[:, None] + dv * (du @ direction)[:, None]
-        total = [t + x for t, x in zip(total, ((u * v)[:, 0], u * dv + v * du, u * hv + v * hu + across), strict=True)]
-    return total
+def plain(name, z, y):
+    """A number of one row, by its formula in 60 digits."""
+    z = [mpf(v) for v in z]
+    rest = [v for k, v in enumerate(z) if k != y]
+    log_rest = mp.log(mp.fsum(map(mp.exp, rest)))
+    log_p = [v - mp.log(mp.fsum(map(mp.exp, z))) for v in z]
+    margin, shares = z[y] - log_rest, [v - log_rest for v in rest]
+
+    def above(bias=0):
+        log_complement = -mp.log(1 + mp.exp(margin + bias))
+        return mp.fsum(max(share + log_complement - LOW, 0) for share in shares)
+
+    match name:
+        case "margin":
+            return margin
+        case "sum":
+            return mp.fsum(shares)
+        case "max":
+            return max(shares)
+        case "above":
+            return above()
+        case "biased above":
+            return above(mpf(0.7))
+        case "shares":
+            return mp.fsum(share**2 for share in shares)
+        case "together":
+            return margin * above() + mp.fsum(shares) * max(shares)
+        case "whole sum":
+            return mp.fsum(log_p)
+        case "whole max":
+            return max(log_p)
+        case "whole":
+            return mp.fsum(v**2 for v in log_p)
 
 
-def derivatives(function, z):
+@functools.cache
+@mp.workdps(60)
+def expected(name, K):
+    """Values, gradients and Hessian-vector products (in the direction of k / K), by differences in 60 digits."""
+    logits, ids = draw(K)
+    along, step = np.arange(K) / K, mpf("1e-15")
+    found = ([], [], [])
+    for z, y in zip(logits, ids, strict=True):
+        z = [mpf(float(v)) for v in z]
+
+        def slope(k, up, z=z, y=y):
+            moved = [v + step * up * mpf(float(a)) for v, a in zip(z, along, strict=True)]
+            higher, lower = list(moved), list(moved)
+            higher[k] += step
+            lower[k] -= step
+            return (plain(name, higher, y) - plain(name, lower, y)) / (2 * step)
+
+        found[0].append(plain(name, z, y))
+        found[1].append([slope(k, 0) for k in range(K)])
+        found[2].append([(slope(k, 1) - slope(k, -1)) / (2 * step) for k in range(K)])
+    return [np.array(part, "float64") for part in found]
+
+
+def derivatives(function, z, dtype="float64"):
     """Values, gradient and Hessian-vector product of their sum."""
-    z = ops.convert_to_tensor(z, dtype="float64")
-    direction = ops.convert_to_tensor(np.arange(z.shape[-1]) / z.shape[-1] * np.ones(z.shape), dtype="float64")
+    z = ops.convert_to_tensor(z, dtype=dtype)
+    direction = ops.convert_to_tensor(np.arange(z.shape[-1]) / z.shape[-1] * np.ones(z.shape), dtype=dtype)
     if BACKEND == "tensorflow":
         import tensorflow as tf
 
@@ -89,56 +134,74 @@ def derivatives(function, z):
     return values, gradient, torch.autograd.grad((gradient * direction).sum(), z)[0]
 
 
-@pytest.mark.parametrize("K", [FEW, MANY])
+@pytest.mark.parametrize("K", [2, FEW, 20])
 @pytest.mark.parametrize("name", READ)
-@pytest.mark.parametrize("expected", [(), ("at_ids", "total", "largest", LOW)], ids=["apart", "together"])
-def test_first_and_second_derivatives(name, K, expected):
+@pytest.mark.parametrize("reads", [frozenset(), ALL], ids=["apart", "together"])
+def test_first_and_second_derivatives(name, K, reads):
     z, ids = draw(K)
     with wide_floats():
         ids_there = ops.convert_to_tensor(ids)
-        got = derivatives(lambda z: READ[name](rows.read(z, ids_there, frozenset(expected))), z)
-        for one, other in zip(got, plain(name, z, ids), strict=True):
+        got = derivatives(lambda z: READ[name](z, ids_there, reads), z)
+        for one, other in zip(got, expected(name, K), strict=True):
             np.testing.assert_allclose(as_numpy(one), other, rtol=1e-9, atol=1e-9)
 
 
 @pytest.mark.parametrize("K", [FEW, MANY])
-def test_the_slope_of_a_shared_maximum_is_one_in_all(K):
+@pytest.mark.parametrize("name", ["max", "whole max"])
+def test_the_slope_of_a_shared_maximum_is_one_in_all(name, K):
+    ids = ops.convert_to_tensor(np.array([0, 3], "int32"))
     with wide_floats():
-        _, gradient, _ = derivatives(lambda z: rows.read(z, None, frozenset()).largest, np.zeros((2, K)))
-    gradient = as_numpy(gradient) + 1.0 / K
-    np.testing.assert_allclose(gradient.sum(axis=-1), 1.0, rtol=1e-12)
-    assert gradient.min() > -1e-12
+        _, gradient, _ = derivatives(lambda z: READ[name](z, ids, frozenset()), np.zeros((2, K)))
+    np.testing.assert_allclose(as_numpy(gradient), 0.0, atol=1e-12)
 
 
 @pytest.mark.parametrize("K", [FEW, MANY])
-def test_dense_shapes(K):
-    z, ids = (x.reshape(2, 3, *x.shape[1:]) for x in draw(K))
+@pytest.mark.parametrize("reads", [frozenset(), ALL], ids=["apart", "together"])
+def test_dense_shapes(K, reads):
+    z, ids = draw(K)
+    z = z.astype("float32")
     for one in READ.values():
-        dense = one(rows.read(ops.convert_to_tensor(z), ops.convert_to_tensor(ids), frozenset()))
-        flat = one(rows.read(ops.convert_to_tensor(z.reshape(6, K)), ops.convert_to_tensor(ids.ravel()), frozenset()))
+        dense = one(ops.convert_to_tensor(z.reshape(2, 2, K)), ops.convert_to_tensor(ids.reshape(2, 2)), reads)
+        flat = one(ops.convert_to_tensor(z), ops.convert_to_tensor(ids), reads)
         np.testing.assert_allclose(as_numpy(dense).ravel(), as_numpy(flat), rtol=1e-6)
 
 
-def test_a_step_knows_what_the_last_one_asked():
-    z, ids = draw(FEW)
-    z, loss = z.astype("float32"), kr.ANLCE(from_logits=True)
-    first = value_and_gradient(loss, ids, z)
-    if BACKEND == "torch":
-        assert loss._asked == {"at_ids", "total", float(np.log(1e-7))}
-    soft = value_and_gradient(loss, np.eye(FEW, dtype="float32")[ids], z)
-    for again in (value_and_gradient(loss, ids, z), soft, value_and_gradient(loss, ids, z)):
-        for one, other in zip(first, again, strict=True):
-            np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-7)
+@pytest.mark.parametrize("margin", [-80.0, -20.0, 0.5, 20.0, 80.0])
+def test_the_rest_keeps_its_digits(margin):
+    """One class is all but the whole: the logarithm of its share, and the slope of that, have relative digits."""
+    z = np.array([[0.0, margin, 0.0], [margin, 0.0, 0.0], [-50.0, margin, 0.0]], "float32")
+    ids, entries = np.array([2, 2, 0], "int32"), [1, 0, 1]
+    rest = np.float64(margin)
+    for reads in (frozenset(), frozenset({"peak"})):
+        values, gradient, _ = derivatives(
+            lambda z, reads=reads: others(z, ops.convert_to_tensor(ids), reads).max_log_share, z, "float32"
+        )
+        np.testing.assert_allclose(as_numpy(values), -np.log1p(np.exp(-abs(rest))), rtol=3e-7)
+        lost = 1.0 / (1.0 + np.exp(abs(rest)))
+        for row, entry in enumerate(entries):
+            assert abs(as_numpy(gradient)[row, entry]) == pytest.approx(lost, rel=1e-5)
+
+
+def test_a_value_with_a_slope_of_its_own():
+    """The slope that is given is the derivative, whatever the value's would be, and has a derivative itself."""
+    x = np.array([[-2.0, -0.5, 3.0]])
+    with wide_floats():
+        values, gradient, bend = derivatives(
+            lambda x: ops.sum(rows.with_slope(lambda x: (ops.sign(x) * 7.0, ops.sin(x)), x), axis=-1), x
+        )
+    np.testing.assert_allclose(as_numpy(values), [-7.0])
+    np.testing.assert_allclose(as_numpy(gradient), -np.sin(x))
+    np.testing.assert_allclose(as_numpy(bend), -np.cos(x) * np.arange(3) / 3)
 
 
 def test_a_label_alone_costs_no_other_pass(monkeypatch):
-    asked = []
     z, ids = draw(FEW)
-    ids = ops.convert_to_tensor(ids)
-    kind = type(rows.read(ops.convert_to_tensor(z.astype("float32")), ids))
-    monkeypatch.setattr(kind, "total", property(lambda self: asked.append("total")))
-    evidence = Evidence(ops.convert_to_tensor(z.astype("float32")), Ids(ids, None, None))
-    np.testing.assert_allclose(
-        as_numpy(kr.GCE(0.0).per_sample(evidence)), -plain("at_ids", z, as_numpy(ids).astype(int))[0], rtol=1e-5
-    )
-    assert not asked
+    z, ids = ops.convert_to_tensor(z.astype("float32")), ops.convert_to_tensor(ids)
+    kind = type(rows.others(z, ids))
+    for name in ("sum_log_shares", "max_log_share", "log_shares"):
+        monkeypatch.setattr(kind, name, property(lambda self: pytest.fail("read more than the margin")))
+    loss = kr.GCE(0.0)
+    assert loss.reads == frozenset()
+    losses = loss.per_sample(evidence(z, Ids(ids, None, None)))
+    log_p = as_numpy(ops.log_softmax(z))[np.arange(4), as_numpy(ids).astype(int)]
+    np.testing.assert_allclose(as_numpy(losses), -log_p, rtol=1e-5)

@@ -152,14 +152,11 @@ class _Read(torch.autograd.Function):
             pull, at_label = pull - weight * (1.0 - p), at_label - weight * p
         gradient = parts * (pull / whole)[..., None]
         if largest is not None:
+            # A share near 1 and the slope of its logarithm would cancel.
             is_top = (old if again else parts) >= unit
-            if again:
-                gradient = gradient + is_top * (largest / number)[..., None]
-            else:
-                # A share near 1 and the slope of its logarithm would cancel.
-                share = unit.squeeze(-1) / whole
-                peak = share * (pull + largest) + largest * rest / (number * (rest + number))
-                gradient = torch.where(is_top, peak[..., None], gradient)
+            below = torch.where(is_top, 0.0, parts).sum(dim=-1) if again else rest / (rest + number)
+            peak = ((pull + largest) * (1.0 - below) + largest * below) / number
+            gradient = torch.where(is_top, peak[..., None], gradient)
         if above is not None:
             gradient = gradient + is_above if again else gradient.add_(is_above)
         if total is not None:
