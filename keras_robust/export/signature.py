@@ -1,7 +1,9 @@
 """What a served model takes and gives, read off a Keras model on any backend."""
 
+import keyword
 import pathlib
 import re
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -51,6 +53,9 @@ def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits
     Raises:
         ValueError: for a model without known inputs, or with more than one output; for class names or a top k that do
             not fit its classes; if nothing tells logits from probabilities.
+
+    Warns:
+        UserWarning: for inputs that are served under other names than theirs.
 
     Example:
 
@@ -130,12 +135,25 @@ def _names(model):
     numbers = [""] if len(given) == 1 else [f"_{i}" for i in range(1, len(given) + 1)]
     names = []
     for name, number in zip(given, numbers, strict=True):
-        # TensorFlow takes arguments that are named as Python's are.
-        name = f"inputs{number}" if AUTOMATIC.fullmatch(name) else re.sub("[^A-Za-z0-9_]", "_", name)
-        names.append(f"_{name}" if name[0].isdigit() else name)
+        names.append(f"inputs{number}" if AUTOMATIC.fullmatch(name) else _served(name))
     if len(set(names)) < len(names):
         refuse("serving", "model", "a model whose inputs have different names, letters, digits and _", given)
+    pairs = zip(given, names, strict=True)
+    if changed := [f"{old!r} as {new!r}" for old, new in pairs if old != new and not AUTOMATIC.fullmatch(old)]:
+        warnings.warn(
+            f"TensorFlow names inputs by letters, digits and _, and not by a word of Python's: served are the inputs "
+            f"{', '.join(changed)}.",
+            stacklevel=4,
+        )
     return names
+
+
+def _served(name):
+    """The name, or the nearest that TensorFlow takes for an argument: Python's rule, in ASCII, without "self"."""
+    plain = re.sub("[^A-Za-z0-9_]", "_", name)
+    if plain[0] in "_0123456789" or keyword.iskeyword(plain) or plain == "self":
+        plain = f"input_{plain.strip('_')}".strip("_")
+    return plain
 
 
 def _ends_in_logits(model):
