@@ -17,7 +17,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "schedules", "files", "weight_log", "optimizers"],
+    ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log", "optimizers"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
     ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
@@ -35,7 +35,13 @@ FLOORS = [
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
     ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
     ["trainer"],
-    ["diagnostics.plots.canvas", "diagnostics.plots.curves", "diagnostics.plots.grids", "diagnostics.plots.losses"],
+    [
+        "diagnostics.plots.canvas",
+        "diagnostics.plots.pixels",
+        "diagnostics.plots.curves",
+        "diagnostics.plots.grids",
+        "diagnostics.plots.losses",
+    ],
     ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
     ["diagnostics.believed", "diagnostics.statistics", "diagnostics.agreement", "diagnostics.suspects"],
     ["diagnostics.pictures", "diagnostics"],

@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from keras_robust.checks import at_least, refuse
+from keras_robust.class_names import names_by_id
 from keras_robust.noise import storage
 
 NAME = "serving_default"
@@ -65,10 +66,7 @@ def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits
     """
     classes = _number_of_classes(model)
     if class_names is not None:
-        given = class_names
-        class_names = None if isinstance(given, str) else [str(name) for name in given]
-        if class_names is None or len(class_names) != classes:
-            refuse("serving", "class_names", f"a list of {classes} names, one for each class of the model", given)
+        class_names = names_by_id("serving", class_names, classes)
     top_k = at_least(1, integer=True, optional=True, high=classes).check("serving", "top_k", top_k)
     if from_logits not in (None, True, False):
         refuse("serving", "from_logits", "True, False or None", from_logits)

@@ -62,7 +62,7 @@ def serving(
     Args:
         model: a built model with known inputs (functional or Sequential) and one output (batch, ..., K).
         directory: folder of the model's versions, on a local disk; made if it is not there.
-        class_names: K names, in the order of the class ids; other things than strings are turned into them.
+        class_names: K names, in the order of the class ids, or a dict {id: name}; numbers are turned into strings.
         top_k: how many classes an answer names, 1 to K; None: one if `class_names` are given, else none.
         version: number of the version, at least 1; None: the next one.
         warmup: a batch of examples that a server answers before it takes the version up, so that the first customer

@@ -102,8 +102,9 @@ def test_classes():
     assert read_signature(model) == Signature(["inputs"], True, None, 0)
     assert read_signature(model, class_names=np.array([7, 8, 9])) == Signature(["inputs"], True, ["7", "8", "9"], 1)
     assert read_signature(model, class_names="a b c".split(), top_k=3).top_k == 3
+    assert read_signature(model, class_names={2: "c", 0: "a", 1: "b"}).class_names == ["a", "b", "c"]
     assert read_signature(model, top_k=2) == Signature(["inputs"], True, None, 2)
-    for names in (["a", "b"], "abc", list("abcd")):
+    for names in (["a", "b"], "abc", list("abcd"), set("abc"), {"a": 0, "b": 1, "c": 2}):
         with pytest.raises(ValueError, match="`class_names` of serving must be a list of 3 names, one for each class"):
             read_signature(model, class_names=names)
     for k in (0, 4, 1.5):
