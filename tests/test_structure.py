@@ -23,7 +23,7 @@ FLOORS = [
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
     ["data.sources", "data.generated", "data.folders", "data.augment"],
-    ["data.pipeline", "data.provenance", "data.loading", "data.gallery"],
+    ["data.pipeline", "data.ordering", "data.provenance", "data.loading", "data.gallery"],
     ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.whole_prediction", "losses.peer", "regularization"],
