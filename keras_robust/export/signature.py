@@ -12,6 +12,7 @@ import numpy as np
 
 from keras_robust.checks import at_least, refuse
 from keras_robust.class_names import names_by_id
+from keras_robust.last_layer import contradictions, ends_in
 from keras_robust.noise import storage
 
 NAME = "serving_default"
@@ -158,13 +159,14 @@ def _ends_in_logits(model):
     """What the loss of the model says and what its last layer is, where both know, must agree."""
     loss = keras.tree.flatten(getattr(model, "loss", None))
     by_loss = getattr(loss[0], "from_logits", None) if len(loss) == 1 else None
-    by_layer = _last_layer_gives_logits(model)
-    if None not in (by_loss, by_layer) and by_loss != by_layer:
-        kinds = {True: "logits", False: "probabilities"}
+    by_layer = {"logits": True, "probabilities": False}.get(ends_in(model))
+    if by_layer is not None and (found := contradictions(model)):
+        contradicting, end = found[0]
+        reads = "logits" if contradicting.from_logits else "probabilities"
         raise ValueError(
-            f"The model ends in {kinds[by_layer]}, and its loss, {type(loss[0]).__name__}(from_logits={by_loss}), "
-            f"reads {kinds[by_loss]}: one of them is wrong. Train it anew, or say what the model ends in by "
-            f"from_logits={by_layer}."
+            f"The model ends in {end}, and its loss, "
+            f"{type(contradicting).__name__}(from_logits={contradicting.from_logits}), reads {reads}: one of them is "
+            f"wrong. Train it anew, or say what the model ends in by from_logits={by_layer}."
         )
     known = by_layer if by_loss is None else by_loss
     if known is None:
@@ -173,19 +175,3 @@ def _ends_in_logits(model):
             "Say so: from_logits=True or from_logits=False."
         )
     return known
-
-
-def _last_layer_gives_logits(model):
-    """True for a linear last layer, False for a softmax, None for anything else."""
-    output = model.outputs[0]
-    operation = output._keras_history.operation
-    linear = keras.activations.linear
-    # Layers that leave scores what they are: a cast to float32 as Keras' guide to mixed precision has it, for example.
-    while isinstance(operation, keras.layers.Identity | keras.layers.Dropout | keras.layers.Reshape) or (
-        isinstance(operation, keras.layers.Activation) and operation.activation is linear
-    ):
-        operation = operation.input._keras_history.operation
-    if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
-        return _last_layer_gives_logits(operation)
-    kind = getattr(getattr(operation, "activation", None), "__name__", type(operation).__name__)
-    return {"linear": True, "log_softmax": True, "LogSoftmax": True, "softmax": False, "Softmax": False}.get(kind)
