@@ -12,9 +12,16 @@ import keras_robust
 DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 
 
+class OneLineParser(argparse.ArgumentParser):
+    """A parser whose errors are one line, as all errors of the command are."""
+
+    def error(self, message):
+        self.exit(2, f"{self.prog}: {' '.join(message.split())}; see {self.prog} --help\n")
+
+
 def parser() -> argparse.ArgumentParser:
     """What reads the command line; docs/command-line.md is made of it."""
-    command = argparse.ArgumentParser("keras-robust", description="Learning from wrong labels with Keras 3.")
+    command = OneLineParser("keras-robust", description="Learning from wrong labels with Keras 3.")
     command.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
     verbs = command.add_subparsers(required=True, metavar="VERB")
     _add_compare(verbs)
@@ -34,7 +41,10 @@ def main(arguments=None) -> int:
     try:
         return options.run(options)
     except (ValueError, TypeError, ImportError, OSError) as error:
-        command.exit(2, f"keras-robust: {error}\n")
+        command.exit(2, f"keras-robust: {' '.join(str(error).split())}\n")
+    except (MemoryError, RecursionError) as error:
+        kind = type(error).__name__
+        command.exit(2, f"keras-robust: an argument is too large or too long to be read ({kind})\n")
     except KeyboardInterrupt:
         command.exit(130, "keras-robust: stopped\n")
 
@@ -62,7 +72,7 @@ def _compare(options) -> int:
     result = comparison.compare(
         out, options.dataset, noise, options.losses, options.epochs, options.seeds, options.data_dir, console
     )
-    console.print(result.table())
+    console.print(result.table(console.width))
     console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, labels and weight logs", soft_wrap=True)
     return 0
 
@@ -182,7 +192,7 @@ def _add_picture(pictures, name, draw, text, of_run=False):
     if of_run:
         _add_run_arguments(picture)
     where = f"FOLDER/{name}.png" if of_run else f"runs/{name}.png"
-    picture.add_argument("--out", help=f"the picture's file (default: {where})")
+    picture.add_argument("--out", help=f"the picture's file, or a folder for it (default: {where})")
     picture.set_defaults(run=_plot, draw=draw, folder=None if of_run else "runs", name=name)
     return picture
 
@@ -190,6 +200,10 @@ def _add_picture(pictures, name, draw, text, of_run=False):
 def _plot(options) -> int:
     figure = options.draw(options)
     out = pathlib.Path(options.out or pathlib.Path(options.folder, f"{options.name}.png"))
+    if out.is_dir():
+        out = out / f"{options.name}.png"
+    if not out.suffix:  # matplotlib would add one by itself
+        out = out.with_name(f"{out.name}.png")
     out.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(out)
     print(f"Written to {out}")

@@ -4,6 +4,16 @@ import contextlib
 import errno
 import os
 import pathlib
+import struct
+import tokenize
+import zipfile
+import zlib
+
+#: What reading a damaged file of arrays may raise; numpy and zipfile have no error of their own for it.
+DAMAGE = (
+    *(ValueError, KeyError, TypeError, AttributeError, EOFError, RuntimeError, NotImplementedError, MemoryError),
+    *(OverflowError, SyntaxError, tokenize.TokenError, struct.error, zipfile.BadZipFile, zlib.error),
+)
 
 
 @contextlib.contextmanager

@@ -1,13 +1,29 @@
 """Training on targets that say which sample each one is: {"label", "index", "clean"}."""
 
+import sys
+import types
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
+from keras import ops
 
 from keras_robust.carrier import carry, compiled_losses
-from keras_robust.checks import refuse
+from keras_robust.checks import at_least, refuse
+from keras_robust.labels import class_ids
+from keras_robust.last_layer import check_last_layer, ends_in
 from keras_robust.metrics import ProvenanceMetric
 from keras_robust.registration import registered
+from keras_robust.watchers import warn_of_watchers
+
+# What a class may override so that it trains in its own way; the wrapper would go past it.
+_TRAINING = (
+    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "fit", "evaluate", "predict"),
+    *("train_on_batch", "test_on_batch", "predict_on_batch", "make_train_function", "make_test_function"),
+)
+# KerasHub's tasks put their preprocessor around these, which does nothing where there is none.
+_PREPROCESSING = ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch")
+LARGEST_INDEX = 2**31 - 1  # numbers of samples are int32
 
 
 class Provenance(NamedTuple):
@@ -18,11 +34,25 @@ class Provenance(NamedTuple):
     clean: Any = None
 
 
-def read_provenance(y) -> Provenance:
-    """Takes targets apart; anything but a dict of "label" with "index" or "clean" is a plain label."""
-    if isinstance(y, dict) and "label" in y and y.keys() <= set(Provenance._fields):
-        return Provenance(**y)
-    return Provenance(y)
+def read_provenance(y, owner: str = "ProvenanceModel") -> Provenance:
+    """Takes targets apart; anything but a dict is a plain label.
+
+    Raises:
+        ValueError: for a dict without "label", or with other keys than those of `Provenance`; for numbers of samples
+            that are not whole.
+    """
+    if not isinstance(y, dict):
+        return Provenance(y)
+    if "label" not in y or not y.keys() <= set(Provenance._fields):
+        rule = 'labels, or a dict of "label" with "index" and "clean" where they are known; it takes one output'
+        refuse(owner, "y", rule, sorted(map(str, y)))
+    if y.get("index") is not None and "int" not in (dtype := _dtype(y["index"])):
+        refuse(owner, "index", "whole numbers, one for each sample", f"{dtype} of shape {tuple(y['index'].shape)}")
+    return Provenance(**y)
+
+
+def _dtype(values):
+    return keras.backend.standardize_dtype(getattr(values, "dtype", None) or np.asarray(values).dtype)
 
 
 class MetricGroup(keras.metrics.Metric):
@@ -58,12 +88,20 @@ class ProvenanceModel(keras.Model):
     Loss and ordinary metrics see the label alone. The metrics of `keras_robust.metrics` see all three, and
     `callbacks.SampleWeightLogger` records every sample by its index in the training step itself. "index" and "clean"
     may be left out where nothing asks for them; plain labels, of validation data for example, are taken as they are.
+    `class_weight` of `fit` multiplies the loss of each sample by the weight of its given label.
+
+    When `fit` starts, what would be silent is said: a loss that contradicts the model's last layer, a callback that
+    watches a loss while a number of it moves, numbers of samples that are no int32.
 
     `save`, `save_weights`, `load_weights` and `export` are those of the model inside: its files hold no trace of this
     wrapper, and its optimizer's state is in them.
 
     Args:
-        model: any `keras.Model` with one output.
+        model: any `keras.Model` with one output that trains as Keras' own do.
+
+    Raises:
+        ValueError: for a model of several outputs, or one whose class overrides `train_step`, `compute_loss`, `fit`,
+            `predict` or the like, which this wrapper would go past.
 
     Example:
 
@@ -80,7 +118,12 @@ class ProvenanceModel(keras.Model):
         super().__init__(name=name)
         if not isinstance(model, keras.Model) or isinstance(model, ProvenanceModel):
             refuse("ProvenanceModel", "model", "a keras.Model that is not wrapped already", model)
+        _refuse_training_of_its_own(model)
+        if len(getattr(model, "outputs", None) or [None]) > 1:
+            shapes = [output.shape for output in model.outputs]
+            refuse("ProvenanceModel", "model", "a model with one output", f"{model.name} with outputs {shapes}")
         self.model = model
+        self._class_weight, self._training_now = None, False
         self._group = MetricGroup()
         self._recorders = ()
         self.built = model.built
@@ -102,6 +145,8 @@ class ProvenanceModel(keras.Model):
         self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **keywords
     ):
         """As `keras.Model.compile`; `metrics` and `weighted_metrics` may hold metrics of `keras_robust.metrics`."""
+        for given in (metrics, weighted_metrics):
+            _refuse_accuracy_of_a_logit(self.model, given)
         self._group.members, metrics = _split(metrics)
         self._group.weighted, weighted_metrics = _split(weighted_metrics)
         keywords |= {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
@@ -123,18 +168,71 @@ class ProvenanceModel(keras.Model):
         if self.optimizer is not None and self.built:
             self.optimizer.build(self.trainable_variables)
 
+    def fit(
+        self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, class_weight=None, **keywords
+    ):
+        """As `keras.Model.fit`; `class_weight` and `sample_weight` may be given together."""
+        check_last_layer(self.model)
+        warn_of_watchers(callbacks)
+        x = _with_checked_numbers(x, y)
+        self._weigh_classes(class_weight)
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, **keywords)
+
+    def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **keywords):
+        """As `keras.Model.train_on_batch`; `class_weight` and `sample_weight` may be given together."""
+        check_last_layer(self.model)
+        _with_checked_numbers(x, y)
+        self._weigh_classes(class_weight)
+        return super().train_on_batch(x, y, sample_weight=sample_weight, **keywords)
+
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         provenance = read_provenance(y)
+        if isinstance(y_pred, dict | list | tuple):
+            refuse("ProvenanceModel", "model", "a model with one output", f"{self.model.name} with {len(y_pred)}")
+        # The step computes the loss, then the metrics: whether it trains, only the loss is told.
+        self._training_now = training
         if training:
             for recorder in self._recorders:
                 recorder.write(provenance, y_pred)
-        return super().compute_loss(x, provenance.label, y_pred, _of_label(sample_weight), training)
+        weight = self._weighed(_of_label(sample_weight), provenance.label, y_pred)
+        return super().compute_loss(x, provenance.label, y_pred, weight, training)
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        provenance, sample_weight = read_provenance(y), _of_label(sample_weight)
+        provenance = read_provenance(y)
+        sample_weight = self._weighed(_of_label(sample_weight), provenance.label, y_pred)
         if provenance.label is not y:
             self._group.update_state(provenance._asdict(), y_pred, sample_weight)
         return super().compute_metrics(x, provenance.label, y_pred, sample_weight)
+
+    def _weigh_classes(self, class_weight):
+        """Sets the weights of the classes, which are constants of the compiled step."""
+        if class_weight is not None:
+            number = at_least(0.0)
+            rule = "a dict {class id: weight}, or None"
+            if not isinstance(class_weight, dict) or not all(isinstance(k, int | np.integer) for k in class_weight):
+                refuse("fit", "class_weight", rule, class_weight)
+            weights = {int(k): number.check("fit", "class_weight", w) for k, w in class_weight.items()}
+            class_weight = types.MappingProxyType(weights)  # Keras would track a dict
+        if class_weight != self._class_weight:
+            self._class_weight, self.train_function = class_weight, None
+
+    def _weighed(self, sample_weight, label, y_pred):
+        """The weights of samples, times those of their classes while training."""
+        if self._class_weight is None or not self._training_now:
+            return sample_weight
+        classes = max(y_pred.shape[-1], 2)
+        table = np.array([self._class_weight.get(id, 1.0) for id in range(classes)], "float32")
+        ids = class_ids(label, y_pred)
+        known = ops.logical_and(ids >= 0, ids < classes)
+        weight = ops.where(known, ops.take(ops.convert_to_tensor(table), ops.where(known, ids, 0)), 1.0)
+        if sample_weight is None:
+            return weight
+        given = ops.cast(sample_weight, weight.dtype)
+        while len(given.shape) > len(weight.shape):
+            given = ops.squeeze(given, axis=-1)
+        while len(given.shape) < len(weight.shape):
+            given = ops.expand_dims(given, axis=-1)
+        return given * weight
 
     def save(self, filepath, overwrite=True, **keywords):
         self.model.save(filepath, overwrite=overwrite, **keywords)
@@ -159,6 +257,57 @@ class ProvenanceModel(keras.Model):
 def _of_label(sample_weight):
     """Keras hands the same weights out to every entry of the targets."""
     return sample_weight["label"] if isinstance(sample_weight, dict) and "label" in sample_weight else sample_weight
+
+
+def _refuse_training_of_its_own(model):
+    """Refuses a model with a step of its own: the wrapper has one too, and only one can be taken."""
+    for name in _TRAINING:
+        owner = next((kind for kind in type(model).__mro__ if name in vars(kind)), None)
+        own = name in vars(model) or (owner is not None and owner.__module__.split(".")[0] != "keras")
+        idle = getattr(model, "preprocessor", model) is None and name in _PREPROCESSING
+        if own and not (idle and owner is not None and owner.__module__.split(".")[0] == "keras_hub"):
+            raise ValueError(
+                f"`model` of ProvenanceModel must train as Keras' own models do, and {type(model).__name__} overrides "
+                f"`{name}`, which the wrapper would go past. Wrap the network inside it, keras.Model(model.inputs, "
+                "model.outputs) where it has them, or give SampleWeightLogger a `probe` and train the model itself."
+            )
+
+
+def _refuse_accuracy_of_a_logit(model, metrics):
+    """Keras counts a single output as yes from 0.5 on, and a logit means it from 0 on."""
+    named = {"accuracy", "acc", "binary_accuracy"} & {
+        one for one in keras.tree.flatten(metrics) if isinstance(one, str)
+    }
+    outputs = getattr(model, "outputs", None)
+    if named and outputs and outputs[0].shape[-1] == 1 and ends_in(model) == "logits":
+        rule = "keras.metrics.BinaryAccuracy(threshold=0.0) for one output of logits, for Keras' own counts from 0.5 on"
+        refuse("ProvenanceModel", "metrics", rule, sorted(named))
+
+
+def _with_checked_numbers(x, y):
+    """The data, whose numbers of samples are looked at before a step makes int32 of them, as JAX does."""
+    if isinstance(y, dict):
+        read_provenance(y)
+        index = y.get("index")
+        index = None if index is None else np.asarray(ops.convert_to_numpy(index) if ops.is_tensor(index) else index)
+        if index is not None and index.size and not 0 <= int(index.min()) <= int(index.max()) <= LARGEST_INDEX:
+            refuse("ProvenanceModel", "index", "numbers of samples from 0 and below 2^31", index)
+    tf = sys.modules.get("tensorflow")
+    if tf is None or not isinstance(x, tf.data.Dataset) or not isinstance(x.element_spec, tuple):
+        return x
+    targets = x.element_spec[1] if len(x.element_spec) > 1 else None
+    wide = isinstance(targets, dict) and targets.get("index") is not None and targets["index"].dtype.is_integer
+    if not wide or targets["index"].dtype.max <= LARGEST_INDEX:
+        return x
+
+    def checked(x, y, *weight):
+        index = y["index"]
+        fits = tf.reduce_all((index >= 0) & (index <= LARGEST_INDEX))
+        words = "`index` of ProvenanceModel must be numbers of samples from 0 and below 2^31. Received:"
+        with tf.control_dependencies([tf.debugging.Assert(fits, [words, index])]):
+            return (x, {**y, "index": tf.cast(index, tf.int32)}, *weight)
+
+    return x.map(checked)
 
 
 def _split(metrics):

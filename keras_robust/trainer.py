@@ -10,7 +10,7 @@ from typing import Any
 import keras
 
 import keras_robust
-from keras_robust.callbacks import SampleWeightLogger
+from keras_robust.callbacks import DALSchedule, SampleWeightLogger
 from keras_robust.data import Splits
 from keras_robust.files import whole
 from keras_robust.losses import RobustLoss
@@ -176,12 +176,16 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
+    moving = method.callbacks()
+    for one in moving:
+        if isinstance(one, DALSchedule) and one.epochs is None:
+            one.epochs = method.epochs  # the whole training, of one epoch too
     history = model.fit(
         **task.train,
         **task.test,
         initial_epoch=checkpoint.epoch if checkpoint else 0,
         epochs=method.epochs,
-        callbacks=[rate, *method.callbacks(), logger, *callbacks, *kept],
+        callbacks=[rate, *moving, logger, *callbacks, *kept],
         verbose=0,
     )
     return model, history, logger

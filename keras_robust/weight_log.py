@@ -5,12 +5,15 @@ sample number. A file appears whole or not at all, and is read without being loa
 """
 
 import pathlib
+import re
+import uuid
+import warnings
 from typing import NamedTuple
 
 import numpy as np
 
 from keras_robust.checks import Interval, refuse
-from keras_robust.files import whole
+from keras_robust.files import DAMAGE, whole
 
 # What is known of a sample in an epoch. One that was not seen has NaN and -1; so has what is not known.
 RECORD = np.dtype(
@@ -25,6 +28,9 @@ RECORD = np.dtype(
         ("step", "<i4"),  # of the epoch; -1 where the sample was looked at after it
     ]
 )
+
+
+_CLAIM = ".writer"
 
 
 class Detection(NamedTuple):
@@ -270,8 +276,17 @@ def mean_ranks(values) -> np.ndarray:
 
 
 def logged_epochs(path) -> list[int]:
-    """Epochs of which a folder holds the records, in order; a folder that is not there holds none."""
-    return sorted(int(file.stem.removeprefix("epoch-")) for file in pathlib.Path(path).glob("epoch-*.npy"))
+    """Epochs of which a folder holds the records, in order; a folder that is not there holds none.
+
+    Raises:
+        ValueError: naming a file that is called as an epoch is, without a number.
+    """
+    epochs = []
+    for file in pathlib.Path(path).glob("epoch-*.npy"):
+        if not re.fullmatch("epoch-[0-9]{5,}", file.stem):
+            raise ValueError(f"{file} is not an epoch of a weight log: those are called epoch-00000.npy, and so on.")
+        epochs.append(int(file.stem.removeprefix("epoch-")))
+    return sorted(epochs)
 
 
 def write_epoch(path, epoch: int, records: np.ndarray) -> None:
@@ -280,6 +295,26 @@ def write_epoch(path, epoch: int, records: np.ndarray) -> None:
     path.mkdir(parents=True, exist_ok=True)
     with whole(_file(path, epoch)) as draft:
         np.save(draft, records, allow_pickle=False)
+
+
+def claim_log(path) -> str:
+    """Makes a folder the one of a new writer, and returns what the writer is known by."""
+    path, claim = pathlib.Path(path), uuid.uuid4().hex
+    path.mkdir(parents=True, exist_ok=True)
+    with whole(path / _CLAIM) as draft:
+        draft.write_text(claim)
+    return claim
+
+
+def check_claim(path, claim: str) -> None:
+    """Raises if another writer has taken the folder since: two would replace each other's epochs.
+
+    Raises:
+        ValueError: naming the folder.
+    """
+    file = pathlib.Path(path) / _CLAIM
+    if not file.exists() or file.read_text() != claim:
+        raise ValueError(f"Another SampleWeightLogger writes its log into {path}. Give each a folder of its own.")
 
 
 def drop_epochs(path, first: int) -> None:
@@ -295,9 +330,15 @@ def _file(path, epoch):
 
 def _read(path, epoch):
     file = _file(path, epoch)
+    # Not np.load, which takes archives too, and leaves a damaged one open.
+    with open(file, "rb") as start:
+        if start.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:
+            raise ValueError(f"{file} is damaged, or no array of numpy's.")
     try:
-        records = np.load(file, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of what a damaged header says
+            records = np.lib.format.open_memmap(file, mode="r")
+    except DAMAGE as error:
         raise ValueError(f"{file} is damaged: {error}") from None
     if records.dtype != RECORD or records.ndim != 1:
         raise ValueError(f"{file} is not an epoch of a weight log: dtype {records.dtype}, shape {records.shape}.")

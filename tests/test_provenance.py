@@ -134,6 +134,192 @@ def test_exports_as_the_model_inside(tmp_path):
     assert len(served.variables) == len(model.model.weights)
 
 
+def one_step(model, y=TARGETS, **keywords):
+    return model.fit(X, y, batch_size=8, epochs=1, shuffle=False, verbose=0, **keywords).history
+
+
+def with_rate_0(loss, **keywords):
+    model = kr.ProvenanceModel(plain())
+    model.compile(keras.optimizers.SGD(0.0), loss, **keywords)
+    return model
+
+
+CLASS_WEIGHT = {0: 2.0, 2: 0.5}  # class 1 has weight 1
+OF_SAMPLES = np.array([2.0, 1.0, 0.5])[LABEL]
+
+
+@pytest.mark.parametrize("y", [LABEL, LABEL[:, None], np.eye(K, dtype="float32")[LABEL]], ids=["ids", "column", "hot"])
+@pytest.mark.parametrize("given", [None, np.arange(N) / N], ids=["alone", "with sample weights"])
+def test_class_weights_are_sample_weights(y, given):
+    model = with_rate_0(kr.CE(from_logits=True), weighted_metrics=["mse"] if y.ndim == 2 and y.shape[1] == K else None)
+    weight = OF_SAMPLES if given is None else OF_SAMPLES * given
+    targets = {"label": y, "index": np.arange(N)}
+    expected = one_step(model, targets, sample_weight=weight, validation_data=(X, y))
+    kept = one_step(model, targets, sample_weight=given, class_weight=CLASS_WEIGHT, validation_data=(X, y))
+    plain_history = one_step(model, targets, sample_weight=given, validation_data=(X, y))
+    for name in expected:
+        assert kept[name] == pytest.approx(expected[name], rel=1e-5), name
+        assert plain_history[name] != pytest.approx(expected[name], rel=1e-5) or name.startswith("val_")
+    # A later fit with others takes effect, and validation has none.
+    again = one_step(model, targets, class_weight={0: 0.0, 1: 0.0, 2: 0.0}, validation_data=(X, y))
+    assert again["loss"] == [0.0]
+    assert again["val_loss"] == pytest.approx(expected["val_loss"], rel=1e-5)
+
+
+def test_class_weights_of_a_batch():
+    model = with_rate_0(kr.CE(from_logits=True))
+    expected = model.train_on_batch(X, TARGETS, sample_weight=OF_SAMPLES)
+    assert model.train_on_batch(X, TARGETS, class_weight=CLASS_WEIGHT) == pytest.approx(expected, rel=1e-5)
+    for wrong, words in (
+        ([1.0, 2.0], "a dict {class id: weight}"),
+        ({"cat": 1.0}, "a dict"),
+        ({0: -1.0}, "at least 0"),
+    ):
+        with pytest.raises(ValueError, match=f"`class_weight` of fit must be {words}"):
+            one_step(model, class_weight=wrong)
+
+
+class StepOfItsOwn(keras.Model):
+    def train_step(self, *args):
+        return {}
+
+
+class LossOfItsOwn(keras.Model):
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
+        return 0.0
+
+
+class FitOfItsOwn(keras.Sequential):
+    def fit(self, *args, **keywords):
+        return None
+
+
+class PredictOfItsOwn(keras.Model):
+    def predict(self, *args, **keywords):
+        return None
+
+
+class Inherits(StepOfItsOwn):
+    pass
+
+
+def task_of_kerashub(preprocessor, **methods):
+    """What KerasHub's tasks are, as far as it matters here: `fit` and the like are their own."""
+    methods = {name: lambda self, *args, **keywords: None for name in ("fit", "evaluate", "predict")} | methods
+    task = type("Classifier", (keras.Model,), {**methods, "__module__": "keras_hub.src.models.task"})
+    inputs = keras.Input((5,))
+    model = task(inputs, keras.layers.Dense(K)(inputs))
+    model.preprocessor = preprocessor
+    return model
+
+
+def test_a_model_that_trains_in_its_own_way_is_refused():
+    inputs = keras.Input((5,))
+    for kind, name in (
+        (StepOfItsOwn, "train_step"),
+        (LossOfItsOwn, "compute_loss"),
+        (PredictOfItsOwn, "predict"),
+        (Inherits, "train_step"),
+    ):
+        with pytest.raises(
+            ValueError, match=rf"`model` of ProvenanceModel must train .* {kind.__name__} overrides `{name}`"
+        ):
+            kr.ProvenanceModel(kind(inputs, keras.layers.Dense(K)(inputs)))
+    with pytest.raises(ValueError, match="FitOfItsOwn overrides `fit`"):
+        kr.ProvenanceModel(FitOfItsOwn([inputs, keras.layers.Dense(K)]))
+    kr.ProvenanceModel(task_of_kerashub(None))
+    with pytest.raises(ValueError, match="Classifier overrides `fit`"):
+        kr.ProvenanceModel(task_of_kerashub("a tokenizer"))
+    with pytest.raises(ValueError, match="Classifier overrides `compute_loss`"):
+        kr.ProvenanceModel(task_of_kerashub(None, compute_loss=lambda self, *args: 0.0))
+
+
+@pytest.mark.parametrize(
+    "targets",
+    [
+        {"labels": LABEL, "index": np.arange(N)},
+        {"label": LABEL, "id": np.arange(N)},
+        {"label": LABEL, "index": np.arange(N), "noisy": LABEL},
+        {"index": np.arange(N)},
+    ],
+    ids=str,
+)
+def test_misnamed_targets_are_named(targets):
+    model = compiled(kr.ProvenanceModel(plain()))
+    with pytest.raises(
+        ValueError, match='`y` of ProvenanceModel must be .*"label" with "index" and "clean" .*Received'
+    ):
+        model.fit(X, targets, **FIT)
+
+
+class TwoOutputs(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = keras.layers.Dense(K)
+
+    def call(self, x):
+        return {"a": self.dense(x), "b": self.dense(x)}
+
+
+def test_several_outputs_are_refused():
+    inputs = keras.Input((5,))
+    two = keras.Model(inputs, {"a": keras.layers.Dense(K)(inputs), "b": keras.layers.Dense(K)(inputs)})
+    with pytest.raises(ValueError, match="`model` of ProvenanceModel must be a model with one output"):
+        kr.ProvenanceModel(two)
+    model = kr.ProvenanceModel(TwoOutputs())
+    model.compile("sgd", kr.CE(from_logits=True))
+    with pytest.raises(ValueError, match="`model` of ProvenanceModel must be a model with one output"):
+        model.fit(X, TARGETS, **FIT)
+
+
+def test_accuracy_of_a_single_logit_is_refused():
+    def yes_or_no(activation=None):
+        inside = keras.Sequential([keras.Input((5,)), keras.layers.Dense(1, activation)])
+        return kr.ProvenanceModel(inside), keras.losses.BinaryCrossentropy(from_logits=activation is None)
+
+    model, loss = yes_or_no()
+    for metrics in (["accuracy"], ["acc"], "accuracy", [["accuracy"]], {"a": "accuracy"}):
+        for place in ("metrics", "weighted_metrics"):
+            with pytest.raises(
+                ValueError, match=r"keras.metrics.BinaryAccuracy\(threshold=0.0\) for one output of logits"
+            ):
+                model.compile("sgd", loss, **{place: metrics})
+    model.compile("sgd", loss, metrics=[keras.metrics.BinaryAccuracy(threshold=0.0)])
+    model, loss = yes_or_no("sigmoid")
+    model.compile("sgd", loss, metrics=["accuracy"])
+    kr.ProvenanceModel(plain()).compile("sgd", kr.CE(from_logits=True), metrics=["accuracy"])
+
+
+WRAPPING = {
+    "wraps around to 3": np.arange(N) + np.where(np.arange(N) == 3, 2**32, 0),
+    "above int32": np.arange(N) + np.where(np.arange(N) == 3, 2**31, 0),
+    "unsigned": (np.arange(N) + np.where(np.arange(N) == 3, 2**32, 0)).astype("uint64"),
+    "negative": np.arange(N) - 1,
+}
+NOT_WHOLE = {"halves": np.arange(N) + 0.5, "whole floats": np.arange(N) * 1.0, "bool": np.arange(N) > 3}
+
+
+@pytest.mark.parametrize("kind", ["arrays", "tf.data"])
+@pytest.mark.parametrize("name", [*WRAPPING, *NOT_WHOLE])
+def test_numbers_that_are_no_int32_are_refused(name, kind, tmp_path):
+    """Before a step makes int32 of them: 2^32 + 3 would be sample 3, and 0.9 sample 0."""
+    import tensorflow as tf
+
+    index = {**WRAPPING, **NOT_WHOLE}[name]
+    model = compiled(kr.ProvenanceModel(plain()))
+    logger = kr.callbacks.SampleWeightLogger(tmp_path, num_samples=N)
+    targets = {"label": LABEL, "index": index}
+    words = "`index` of ProvenanceModel must be (numbers of samples from 0 and below 2|whole numbers, one for each)"
+    if kind == "arrays":
+        with pytest.raises(ValueError, match=words):
+            model.fit(X, targets, callbacks=[logger], **FIT)
+        return
+    with pytest.raises((ValueError, tf.errors.InvalidArgumentError), match=words):
+        model.fit(
+            tf.data.Dataset.from_tensor_slices((X, targets)).batch(8), callbacks=[logger], shuffle=False, verbose=0
+        )
+
+
 def test_wrong_use():
     for model in ("model", kr.ProvenanceModel(plain()), keras.layers.Dense(3)):
         with pytest.raises(ValueError, match="`model` of ProvenanceModel must be a keras.Model that is not wrapped"):

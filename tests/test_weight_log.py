@@ -1,5 +1,6 @@
 """The weight log: files that are whole or absent, and statistics that are right."""
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -48,6 +49,40 @@ def log(tmp_path):
     write_epoch(tmp_path, 0, FIRST)
     write_epoch(tmp_path, 3, SECOND)
     return WeightLog(tmp_path)
+
+
+def test_damage_is_an_error_that_names_the_file(tmp_path):
+    write_epoch(tmp_path, 0, FIRST)
+    file = tmp_path / "epoch-00000.npy"
+    whole = file.read_bytes()
+    np.savez(tmp_path / "archive.npz", FIRST)
+    for content in (
+        b"",
+        b"PK\x03\x04 and no archive",
+        (tmp_path / "archive.npz").read_bytes(),
+        whole[:100],
+        whole[:-7],
+        whole.replace(b"descr", b"desc'"),
+        whole.replace(b"{'", b"((("),
+        whole.replace(b"'shape': (5,)", b"'shape': (-5,"),
+        whole.replace(b"(5,)", b"(5,9"),
+    ):
+        file.write_bytes(content)
+        with pytest.raises(ValueError, match=r"epoch-00000\.npy is (damaged|not an epoch)"):
+            WeightLog(tmp_path)
+    file.write_bytes(whole)
+    for place in range(128):
+        file.write_bytes(whole[:place] + bytes([whole[place] ^ 0x07]) + whole[place + 1 :])
+        with contextlib.suppress(ValueError):
+            assert WeightLog(tmp_path).num_samples == 5
+    file.write_bytes(whole)
+    for name in ("epoch-abc.npy", "epoch-.npy", "epoch-1.npy", "epoch--0001.npy"):
+        (tmp_path / name).write_bytes(whole)
+        with pytest.raises(
+            ValueError, match=f"{name} is not an epoch of a weight log: those are called epoch-00000.npy"
+        ):
+            WeightLog(tmp_path)
+        (tmp_path / name).unlink()
 
 
 def test_arrays(log):

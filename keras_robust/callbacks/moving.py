@@ -1,6 +1,5 @@
 """Schedules of hyper-parameters, as callbacks."""
 
-import gc
 import warnings
 
 import keras
@@ -8,7 +7,9 @@ import keras
 from keras_robust.backend import variable_scope
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
+from keras_robust.last_layer import check_last_layer
 from keras_robust.losses import DAL, GCEStar, LogitBias, MAEStar, NFLandMAEStar, RobustLoss
+from keras_robust.provenance import ProvenanceModel
 from keras_robust.schedules import Cycle, DALBootstrapping, DALExponent
 
 
@@ -20,8 +21,8 @@ class HyperparameterSchedule(keras.callbacks.Callback):
     CSVLogger and TensorBoard where those come later in the list of callbacks. Values depend on the epoch alone: a run
     that resumes (`initial_epoch`, BackupAndRestore) goes on exactly where it was.
 
-    While a hyper-parameter moves, losses of different epochs are not comparable: EarlyStopping or ModelCheckpoint
-    watching one is warned about.
+    While a hyper-parameter moves, losses of different epochs are not comparable: let EarlyStopping, ModelCheckpoint and
+    ReduceLROnPlateau watch an accuracy. A `ProvenanceModel` warns of those that watch a loss; a plain `fit` cannot.
 
     Args:
         schedules: name of a hyper-parameter, as in `loss.hyperparameters`, -> `schedule(epoch, epochs)`.
@@ -29,8 +30,8 @@ class HyperparameterSchedule(keras.callbacks.Callback):
             this package that the model is compiled with.
 
     Raises:
-        ValueError: when training starts, if the loss is not part of the compiled model, has no such hyper-parameter, or
-            a schedule leaves its range.
+        ValueError: when training starts, if the loss is not part of the compiled model, has no such hyper-parameter,
+            contradicts the model's last layer, or a schedule leaves its range.
 
     Example:
 
@@ -55,6 +56,8 @@ class HyperparameterSchedule(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
+        if not isinstance(model, ProvenanceModel):  # which has looked itself
+            check_last_layer(model)
         compiled = compiled_losses(model)
         self._loss = self._find_loss(compiled)
         start = self._loss.hyperparameters
@@ -66,18 +69,6 @@ class HyperparameterSchedule(keras.callbacks.Callback):
         for whole in compiled:
             whole.refresh()
         carry(model, self._variables.values())
-
-    def on_train_begin(self, logs=None):
-        # Keras gives a callback no list of the others; whoever refers to this one is that list.
-        for siblings in gc.get_referrers(self):
-            for other in siblings if isinstance(siblings, list) else ():
-                watcher = isinstance(other, keras.callbacks.EarlyStopping | keras.callbacks.ModelCheckpoint)
-                if watcher and "loss" in str(other.monitor):
-                    warnings.warn(
-                        f"{type(other).__name__} watches {other.monitor!r}, whose values in different epochs are not "
-                        f"comparable while {', '.join(self.schedules)} moves. Let it watch an accuracy.",
-                        stacklevel=2,
-                    )
 
     def on_epoch_begin(self, epoch, logs=None):
         for name, schedule in self.schedules.items():
@@ -134,8 +125,11 @@ class DALSchedule(HyperparameterSchedule):
         q_start: q at t = 0, at least 0.
         q_end: q in the last epoch, at least 0.
         lambda_end: lam in the last epoch, at least 0.
-        epochs: T; None: the epochs of `fit`.
+        epochs: T; None: the epochs of `fit`. Say it where `fit` is called in a loop, one epoch each.
         loss: the `DAL` to move; None: the one in the compiled model.
+
+    Warns:
+        UserWarning: when training starts, if `epochs` is not given and `fit` trains one epoch: q is at its end at once.
 
     Example:
 
@@ -150,6 +144,15 @@ class DALSchedule(HyperparameterSchedule):
         schedules = {"q": DALExponent(q_start, q_end), "lam": DALBootstrapping(q_start, q_end, lambda_end)}
         super().__init__(schedules, loss)
         self.epochs = None if epochs is None else at_least(1, integer=True).check("DALSchedule", "epochs", epochs)
+
+    def on_train_begin(self, logs=None):
+        if self.epochs is None and self.params["epochs"] == 1:
+            warnings.warn(
+                f"DALSchedule takes its length from fit, and fit(epochs=1) puts q at {self.schedules['q'].q_end:g}, "
+                "its end, from the first step on. For a loop of fits say how long all of it is, DALSchedule(epochs=...)"
+                ", and give fit the place in it: fit(initial_epoch=e, epochs=e + 1).",
+                stacklevel=2,
+            )
 
     def _epochs(self):
         return self.epochs or super()._epochs()

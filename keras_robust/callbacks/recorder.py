@@ -48,9 +48,10 @@ class Recorder:
                 "SampleWeightLogger records one prediction a sample, y_pred of shape (batch, classes). "
                 f"Received: y_pred of shape {tuple(y_pred.shape)}."
             )
-        rows = ops.reshape(ops.cast(provenance.index, "int32"), (-1,))
+        # Compared before they are made int32, where 2^32 would be 0.
+        rows = ops.reshape(ops.convert_to_tensor(provenance.index), (-1,))
         known = ops.logical_and(rows >= 0, rows < self.num_samples)
-        rows = ops.where(known, rows, self.num_samples)[:, None]
+        rows = ops.cast(ops.where(known, rows, self.num_samples), "int32")[:, None]
         clean = ops.full_like(statistics.label, -1)
         if provenance.clean is not None:
             clean = class_ids(provenance.clean, y_pred)

@@ -9,9 +9,12 @@ from keras_robust.callbacks.recorder import FLOATS, Recorder, empty_records
 from keras_robust.carrier import compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.labels import class_ids
+from keras_robust.last_layer import check_last_layer
 from keras_robust.losses import RobustLoss
 from keras_robust.provenance import ProvenanceModel, read_provenance
-from keras_robust.weight_log import WeightLog, drop_epochs, logged_epochs, write_epoch
+from keras_robust.weight_log import WeightLog, check_claim, claim_log, drop_epochs, logged_epochs, write_epoch
+
+_COUNT = at_least(1, integer=True, optional=True, high=2**31 - 1)  # numbers of samples are int32
 
 
 class SampleWeightLogger(keras.callbacks.Callback):
@@ -33,7 +36,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
 
     Args:
         path: folder of the log.
-        num_samples: number of training samples N; their numbers are 0 to N - 1. Needed in the training step; 0 to 2^31.
+        num_samples: number of training samples N, below 2^31, which are numbered from 0. Needed in the training step.
         probe: what to look at after each epoch: (x, y), or a dataset of batches (x, y); y holds labels, or targets
             {"label", "index", "clean"}. Without "index" samples are numbered as they come. None: the training step.
         every: epochs between two logged ones; the first is logged, and the last.
@@ -42,8 +45,9 @@ class SampleWeightLogger(keras.callbacks.Callback):
         overwrite: whether training from epoch 0 may replace a log that is there.
 
     Raises:
-        ValueError: for an argument out of range; when training starts, for a model that cannot be logged so, and for a
-            log that is there already; at the end of an epoch, for sample numbers outside [0, N).
+        ValueError: for an argument out of range; when training starts, for a model or a probe that cannot be logged so,
+            for a log that is there already, or of another number of samples where training goes on; when an epoch
+            starts, if another logger writes into the folder; at its end, for sample numbers outside [0, N).
 
     Example:
 
@@ -61,13 +65,15 @@ class SampleWeightLogger(keras.callbacks.Callback):
         super().__init__()
         own = type(self).__name__
         self.path = path
-        self.num_samples = at_least(1, integer=True, optional=True).check(own, "num_samples", num_samples)
+        self.num_samples = _COUNT.check(own, "num_samples", num_samples)
         self.every = at_least(1, integer=True).check(own, "every", every)
         self.batch_size = at_least(1, integer=True).check(own, "batch_size", batch_size)
         if loss is not None and not isinstance(loss, RobustLoss):
             refuse(own, "loss", "a loss of keras_robust or None", loss)
         if probe is None and num_samples is None:
             refuse(own, "num_samples", "the number of training samples where no `probe` is given", num_samples)
+        if probe is not None and iter(probe) is probe:
+            refuse(own, "probe", "(x, y) or a data set that can be gone through every epoch", probe)
         self.probe, self.loss, self.overwrite = probe, loss, overwrite
 
     def log(self, clean=None) -> WeightLog:
@@ -76,6 +82,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
+        if not isinstance(model, ProvenanceModel):  # which has looked itself
+            check_last_layer(model)
         self._loss = self.loss or self._compiled_loss(model)
         self._first_epoch = True
         self._recorder = None
@@ -88,23 +96,45 @@ class SampleWeightLogger(keras.callbacks.Callback):
                 )
             self._recorder = self._recorder_of(model)
 
+    def on_train_begin(self, logs=None):
+        if self._recorder is None:
+            # One batch now: what cannot be logged is said before an epoch is trained for nothing.
+            for x, y in self._probe_batches():
+                self._look_at(x, y)
+                return
+            refuse(type(self).__name__, "probe", "at least one sample", "none")
+
     def on_epoch_begin(self, epoch, logs=None):
         if self._first_epoch:
             self._first_epoch = False
-            there = logged_epochs(self.path)
-            if there and epoch == 0 and not self.overwrite:
-                raise ValueError(
-                    f"{self.path} holds the log of another run. Give SampleWeightLogger a new folder, or "
-                    "overwrite=True; a run that goes on starts from its initial_epoch."
-                )
-            drop_epochs(self.path, epoch)
+            self._take_folder(epoch)
+        check_claim(self.path, self._claim)
         self._rate = None
         self._updates = int(ops.convert_to_numpy(_plain(self.model.optimizer)._iterations))
         if self._recorder is not None:
             self._recorder.reset()
 
+    def _take_folder(self, epoch):
+        """Makes the log of the epochs before this one, which go on, this logger's own."""
+        there = logged_epochs(self.path)
+        if there and epoch == 0 and not self.overwrite:
+            raise ValueError(
+                f"{self.path} holds the log of another run. Give SampleWeightLogger a new folder, or "
+                "overwrite=True; a run that goes on starts from its initial_epoch."
+            )
+        if self.num_samples and any(before < epoch for before in there):
+            logged = WeightLog(self.path).num_samples
+            if logged != self.num_samples:
+                raise ValueError(
+                    f"{self.path} holds {logged:,} samples an epoch, and training goes on with "
+                    f"num_samples={self.num_samples:,} of SampleWeightLogger. Go on with as many, or take a new folder."
+                )
+        drop_epochs(self.path, epoch)
+        self._claim = claim_log(self.path)
+
     def on_train_batch_begin(self, batch, logs=None):
         if self._rate is None:
+            check_claim(self.path, self._claim)
             # Now, because callbacks may set the rate at the beginning of an epoch or at its end.
             self._rate = float(ops.convert_to_numpy(_plain(self.model.optimizer).learning_rate))
 
@@ -127,18 +157,10 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def _look(self):
         columns, next_index = [], 0
         for x, y in self._probe_batches():
-            provenance = read_provenance(y)
-            x = keras.tree.map_structure(np.asarray, x)
-            y_pred = ops.convert_to_tensor(self.model.predict_on_batch(x))
-            statistics = self._loss.sample_statistics(_as_tensor(provenance.label), y_pred)
-            size = len(y_pred)
-            column = {name: ops.convert_to_numpy(value) for name, value in statistics._asdict().items()}
-            index = provenance.index
-            column["index"] = np.arange(next_index, next_index + size) if index is None else np.reshape(index, -1)
-            clean = provenance.clean
-            column["clean"] = np.full(size, -1)
-            if clean is not None:
-                column["clean"] = ops.convert_to_numpy(class_ids(_as_tensor(clean), y_pred))
+            column = self._look_at(x, y)
+            size = len(column["label"])
+            if column["index"] is None:
+                column["index"] = np.arange(next_index, next_index + size)
             columns.append(column)
             next_index += size
         index = np.concatenate([column.pop("index") for column in columns]).astype("int64")
@@ -152,6 +174,32 @@ class SampleWeightLogger(keras.callbacks.Callback):
         for name in (*FLOATS, "label", "clean", "predicted"):
             records[name][index] = np.concatenate([column[name] for column in columns])
         return records
+
+    def _look_at(self, x, y):
+        """The columns of a batch; "index" is None where it has no numbers.
+
+        Raises:
+            ValueError: for a model or labels of which a sample has more than one.
+        """
+        own, provenance = type(self).__name__, read_provenance(y, "the probe of SampleWeightLogger")
+        predicted = self.model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
+        rule = "a model with one output (batch, classes), one prediction a sample"
+        if isinstance(predicted, dict | list | tuple):
+            refuse(own, "model", rule, f"{self.model.name} with {len(predicted)} outputs")
+        y_pred, label = ops.convert_to_tensor(predicted), _as_tensor(provenance.label)
+        if len(y_pred.shape) != 2:
+            refuse(own, "model", rule, f"{self.model.name} with an output {('batch', *y_pred.shape[1:])}")
+        if not 1 <= len(label.shape) <= 2 or len(label) != len(y_pred):
+            shape = tuple(label.shape)
+            refuse(own, "probe", f"labels, one for each of {len(y_pred)} predictions", f"labels of shape {shape}")
+        statistics = self._loss.sample_statistics(label, y_pred)
+        column = {name: ops.convert_to_numpy(value) for name, value in statistics._asdict().items()}
+        index, clean = provenance.index, provenance.clean
+        column["index"] = None if index is None else np.reshape(ops.convert_to_numpy(index), -1)
+        column["clean"] = np.full(len(y_pred), -1)
+        if clean is not None:
+            column["clean"] = ops.convert_to_numpy(class_ids(_as_tensor(clean), y_pred))
+        return column
 
     def _probe_batches(self):
         if not (isinstance(self.probe, tuple) and len(self.probe) == 2):

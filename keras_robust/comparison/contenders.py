@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from keras_robust.callbacks import DALSchedule
+from keras_robust.checks import refuse
 from keras_robust.losses import RobustLoss
 from keras_robust.losses.reading import LOSSES, read_loss
 
@@ -52,7 +53,7 @@ def contender(text: str) -> Contender:
     """A bare name with the arguments that suit 10 classes, "NAME(...)" exactly as written.
 
     Raises:
-        ValueError: for anything that is not a loss of this package.
+        ValueError: for anything that is not a loss of this package, or a loss that cannot be trained on.
 
     Example:
 
@@ -60,5 +61,6 @@ def contender(text: str) -> Contender:
     Contender(text='ANLCE(alpha=5, beta=5)', l1=5e-05, scheduled=False)
     """
     found = RECOMMENDED.get(text) or Contender(f"{text}()" if text in LOSSES else text)
-    found.loss()
+    if found.loss().reduction is None:
+        refuse("contender", "reduction", "one that makes a number of a batch, for a loss to train on", None)
     return found

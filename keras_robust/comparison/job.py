@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 
 import keras
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -19,6 +20,9 @@ from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.runs import log_name
 from keras_robust.noise import NoisyLabels
 from keras_robust.trainer import environment
+
+# Columns below which a table with a column for each number cannot be read.
+_NARROW = 60
 
 
 @dataclass
@@ -59,21 +63,34 @@ class Comparison:
             table.append(dict(zip(self.HEADER, row, strict=True)))
         return table
 
-    def table(self) -> Table:
-        """The rows as a table for the terminal."""
+    def table(self, width: int = 80) -> Table:
+        """The rows as a table for a terminal of so many columns; on a narrow one the numbers stand under each loss."""
         rate = statistics.fmean(labels.rate for labels in self.labels)
         table = Table(
             title=f"{self.dataset}, {self.noise or 'clean labels'}: {rate:.1%} of the training labels are wrong",
             caption=f"%, last of {self.training.epochs} epochs, mean ± std of {len(self.labels)} seed(s), "
             f"backend {keras.backend.backend()}",
         )
+        if width < _NARROW:
+            return self._narrow(table)
         table.add_column("loss")
         for heading in self.HEADINGS.values():
             table.add_column(heading, justify="right")
         table.add_column("seconds\na run", justify="right")
         for row in self.rows():
             shares = (f"{100 * row[key]:.1f} ± {100 * row[key + '_std']:.1f}" for key in self.HEADINGS)
-            table.add_row(row["loss"], *shares, f"{row['seconds']:.1f}")
+            table.add_row(escape(row["loss"]), *shares, f"{row['seconds']:.1f}")
+        return table
+
+    def _narrow(self, table):
+        table.add_column("loss", overflow="fold")
+        table.add_column("", justify="right", no_wrap=True)
+        for row in self.rows():
+            table.add_row(f"[bold]{escape(row['loss'])}[/bold]", "")
+            for key, heading in self.HEADINGS.items():
+                mean, std = 100 * row[key], 100 * row[f"{key}_std"]
+                table.add_row(f" {' '.join(heading.split())}", f"{mean:.1f} ± {std:.1f}")
+            table.add_row(" seconds a run", f"{row['seconds']:.1f}", end_section=True)
         return table
 
     def weight_log(self, one: Contender, seed: int) -> pathlib.Path:
@@ -165,7 +182,7 @@ def compare(
     )
     with Progress(*columns, console=console) as progress:
         for one in contenders:
-            bar = progress.add_task(one.label, total=seeds * epochs)
+            bar = progress.add_task(escape(one.label), total=seeds * epochs)
             tick = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs, bar=bar: progress.advance(bar))
             result.runs[one] = [
                 train(one, learned, training, seed, result.weight_log(one, seed), callbacks=[tick])

@@ -3,10 +3,12 @@
 import numpy as np
 
 from keras_robust.checks import Interval, refuse
+from keras_robust.data.ordering import unsteady_step
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow, import_tensorflow, order, ready
 
 BATCH_SIZE = Interval(1, integer=True)
 SEED = Interval(0, integer=True)
+LARGEST = 2**31 - 1  # ids and numbers are int32
 
 
 def with_provenance(
@@ -18,8 +20,10 @@ def with_provenance(
 
     - Arrays (x, y) or (x, y, sample_weight): the index of a sample is its position. x may be nested.
     - A `tf.data.Dataset` of (x, y) or (x, y, sample_weight), in batches or not: its samples are counted in the order in
-      which they come. That order must be the same every time: number the data set first, then shuffle it. One that
-      shuffles by itself is refused; Keras' `image_dataset_from_directory` needs `shuffle=False`.
+      which they come. That order must be the same every time: number the data set first, then shuffle it. One whose
+      steps shuffle, draw samples or hand on what is ready first is refused; Keras' `image_dataset_from_directory` needs
+      `shuffle=False`. `shuffle(..., reshuffle_each_iteration=False)` is taken; without a seed its order, and so the
+      numbers, are others in the next process. What Python code does, as in `from_generator`, nobody sees.
 
     Args:
         data: arrays or a data set; y holds class ids, one a sample.
@@ -35,7 +39,8 @@ def with_provenance(
         A `tf.data.Dataset` of (x, targets) or (x, targets, sample_weight) in batches; targets are int32.
 
     Raises:
-        ValueError: for labels that are not class ids, arrays of different lengths, or a data set that shuffles.
+        ValueError: for labels that are not class ids below 2^31, arrays of different lengths, or a data set with an
+            order of its own.
         ImportError: without TensorFlow.
 
     Example:
@@ -76,8 +81,9 @@ def with_provenance(
 def _ids(name, labels):
     labels = np.asarray(labels)
     labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    if labels.ndim != 1 or not np.issubdtype(labels.dtype, np.integer) or (labels.size and labels.min() < 0):
-        refuse("with_provenance", name, "class ids of shape (n,), whole numbers from 0", labels)
+    whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
+    if not whole or (labels.size and not 0 <= labels.min() <= labels.max() <= LARGEST):
+        refuse("with_provenance", name, "class ids of shape (n,), whole numbers from 0 and below 2^31", labels)
     return labels.astype("int32")
 
 
@@ -89,10 +95,9 @@ def _counted(dataset, clean, batch_size):
     flat = isinstance(labels, tf.TensorSpec) and labels.dtype.is_integer and labels.shape.rank is not None
     if not flat or not (labels.shape.rank <= 1 or (labels.shape.rank == 2 and labels.shape[1] == 1)):
         refuse("with_provenance", "data", "a data set of (x, y), y whole numbers: class ids, one a sample", spec)
-    if _shuffles(dataset):
+    if step := unsteady_step(dataset):
         raise ValueError(
-            "`data` of with_provenance shuffles itself: a position holds another sample each time, so that its samples "
-            "cannot be numbered. Number the data set before it is shuffled, and shuffle what you get."
+            f"`data` of with_provenance has an order of its own, so that a position is no sample's number: {step}."
         )
     if labels.shape.rank == 0:
         if clean is not None and dataset.cardinality().numpy() not in (len(clean), -1, -2):
@@ -101,7 +106,11 @@ def _counted(dataset, clean, batch_size):
     known = None if clean is None else tf.constant(clean)
 
     def number(first, x, y, *weight):
-        y = tf.reshape(tf.cast(y, tf.int32), (-1,))
+        kept = tf.cast(y, tf.int32)
+        whole = tf.reduce_all((kept >= 0) & (tf.cast(kept, y.dtype) == y))
+        words = "labels of a data set for with_provenance must be class ids, whole numbers from 0 and below 2^31"
+        with tf.control_dependencies([tf.debugging.Assert(whole, [words, y])]):
+            y = tf.reshape(kept, (-1,))
         index = first + tf.range(tf.size(y))
         targets = {"label": y, "index": index}
         if known is not None:
@@ -113,9 +122,3 @@ def _counted(dataset, clean, batch_size):
         return first + tf.size(y), (x, targets, *weight)
 
     return ready(dataset.scan(tf.constant(0), lambda first, element: number(first, *element)))
-
-
-def _shuffles(dataset):
-    """Whether a step of the data set draws random numbers for the order of its elements."""
-    kind, ours = type(dataset).__name__, getattr(dataset, "new_each_time", False)
-    return ours or "Shuffle" in kind or "Random" in kind or any(map(_shuffles, dataset._inputs()))

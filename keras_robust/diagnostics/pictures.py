@@ -153,6 +153,10 @@ def alpha(runs: list[LoggedRun]):
 def transition(run: LoggedRun, class_names=None):
     """The noise in a run's labels, estimated from what the model believes; see `diagnostics.estimated_transition`.
 
+    Args:
+        run: what `open_run` opened.
+        class_names: a name for each class, a list or a dict {id: name}; by default its id.
+
     Example:
 
     >>> from keras_robust.weight_log import RECORD, write_epoch

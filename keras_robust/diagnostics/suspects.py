@@ -9,9 +9,11 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import refuse
+from keras_robust.class_names import names_by_id
 from keras_robust.data import gallery
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.believed import believed_labels
+from keras_robust.diagnostics.plots.pixels import drawable
 from keras_robust.diagnostics.runs import LoggedRun
 from keras_robust.files import whole
 from keras_robust.weight_log import WeightLog
@@ -66,10 +68,10 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None) -> list
     Args:
         log: the log of a training run.
         n: how many at most; None: all samples.
-        class_names: a name for each class; by default its id.
+        class_names: a name for each class, a list or a dict {id: name}; by default its id.
 
     Raises:
-        ValueError: if there are fewer names than classes.
+        ValueError: if there are fewer names than classes, or they have no order.
 
     Example:
 
@@ -88,9 +90,8 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None) -> list
     known = np.full(len(order), -1) if clean is None else clean[order]
     ids = {"given": labels[order], "believed": believed, "predicted": predicted, "clean": known}
     classes = 1 + max((int(values.max(initial=-1)) for values in ids.values()), default=-1)
-    names = [str(k) for k in range(classes)] if class_names is None else list(class_names)
-    if len(names) < classes:
-        refuse("suspect_table", "class_names", f"at least {classes} names, one for each class", names)
+    names = range(classes) if class_names is None else class_names
+    names = names_by_id("suspect_table", names, classes, more=True)
     columns = {"rank": np.arange(1, len(order) + 1), "sample": order}
     for field, values in ids.items():
         columns[field] = values
@@ -106,11 +107,14 @@ def suspect_sheet(suspects: list[Suspect], images, title: str | None = None):
 
     Args:
         suspects: rows of `suspect_table`.
-        images: their images, (n, height, width, channels), in the same order.
+        images: their images in the same order, as `plots.contact_sheet` takes them.
         title: title of the picture.
 
     Returns:
         The matplotlib Axes.
+
+    Raises:
+        ValueError: for images that are not one a suspect, or of which nobody can tell what is white.
 
     Example:
 
@@ -123,7 +127,9 @@ def suspect_sheet(suspects: list[Suspect], images, title: str | None = None):
     >>> ax.texts[0].get_text()
     '1 → 0\\n#1'
     """
-    captions = []
+    images, captions = drawable("suspect_sheet", images), []
+    if len(images) != len(suspects):
+        refuse("suspect_sheet", "images", f"one for each of the {len(suspects)} suspects", f"{len(images)} images")
     for one in suspects:
         given, believed = _short(one.given_name), _short(one.believed_name)
         parts = [f"{given} → {believed}"] if len(given + believed) <= 8 else [given, f"→ {believed}"]

@@ -29,9 +29,8 @@ def write_saved_model(model: keras.Model, folder: pathlib.Path, signature: Signa
 
     archive = keras.export.ExportArchive()
     # Not the model: that would keep what only training uses, such as the states of dropout. Tables have to be named.
-    for layer in model._flatten_layers():
-        if isinstance(layer, keras.layers.StringLookup | keras.layers.IntegerLookup | keras.layers.TextVectorization):
-            archive.track(layer)
+    for table in _tables(model):
+        archive.track(table)
     specs = {
         name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name)
         for name, tensor in zip(signature.names, model.inputs, strict=True)
@@ -40,6 +39,32 @@ def write_saved_model(model: keras.Model, folder: pathlib.Path, signature: Signa
     archive.write_out(str(folder), verbose=False)
     if warmup is not None:
         _write_warmup(folder / WARMUP, dict(zip(signature.names, warmup, strict=True)))
+
+
+def _tables(model):
+    """The tables of a model's layers, which are no variables.
+
+    Tables are looked for, not layers: one that is inside another need not be built, as that of `TextVectorization`
+    never is, and a layer of the user's own may hold tables.
+    """
+    import tensorflow as tf
+
+    found = {}
+    for layer in model._flatten_layers():
+        for value in _held(vars(layer)):
+            if isinstance(value, tf.saved_model.experimental.TrackableResource):
+                found[id(value)] = value
+    return list(found.values())
+
+
+def _held(value):
+    """What lists and dicts hold, however deep."""
+    inside = value.values() if isinstance(value, dict) else value
+    for one in inside:
+        if isinstance(one, dict | list | tuple):
+            yield from _held(one)
+        else:
+            yield one
 
 
 def _write_warmup(path, inputs):

@@ -1,7 +1,9 @@
 """What a served model takes and gives, read off a Keras model on any backend."""
 
+import keyword
 import pathlib
 import re
+import warnings
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -9,6 +11,8 @@ import keras
 import numpy as np
 
 from keras_robust.checks import at_least, refuse
+from keras_robust.class_names import names_by_id
+from keras_robust.last_layer import contradictions, ends_in
 from keras_robust.noise import storage
 
 NAME = "serving_default"
@@ -52,6 +56,9 @@ def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits
         ValueError: for a model without known inputs, or with more than one output; for class names or a top k that do
             not fit its classes; if nothing tells logits from probabilities.
 
+    Warns:
+        UserWarning: for inputs that are served under other names than theirs.
+
     Example:
 
     >>> model = keras.Sequential([keras.Input((3,), name="pixels"), keras.layers.Dense(2)])
@@ -60,10 +67,7 @@ def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits
     """
     classes = _number_of_classes(model)
     if class_names is not None:
-        given = class_names
-        class_names = None if isinstance(given, str) else [str(name) for name in given]
-        if class_names is None or len(class_names) != classes:
-            refuse("serving", "class_names", f"a list of {classes} names, one for each class of the model", given)
+        class_names = names_by_id("serving", class_names, classes)
     top_k = at_least(1, integer=True, optional=True, high=classes).check("serving", "top_k", top_k)
     if from_logits not in (None, True, False):
         refuse("serving", "from_logits", "True, False or None", from_logits)
@@ -130,25 +134,39 @@ def _names(model):
     numbers = [""] if len(given) == 1 else [f"_{i}" for i in range(1, len(given) + 1)]
     names = []
     for name, number in zip(given, numbers, strict=True):
-        # TensorFlow takes arguments that are named as Python's are.
-        name = f"inputs{number}" if AUTOMATIC.fullmatch(name) else re.sub("[^A-Za-z0-9_]", "_", name)
-        names.append(f"_{name}" if name[0].isdigit() else name)
+        names.append(f"inputs{number}" if AUTOMATIC.fullmatch(name) else _served(name))
     if len(set(names)) < len(names):
         refuse("serving", "model", "a model whose inputs have different names, letters, digits and _", given)
+    pairs = zip(given, names, strict=True)
+    if changed := [f"{old!r} as {new!r}" for old, new in pairs if old != new and not AUTOMATIC.fullmatch(old)]:
+        warnings.warn(
+            f"TensorFlow names inputs by letters, digits and _, and not by a word of Python's: served are the inputs "
+            f"{', '.join(changed)}.",
+            stacklevel=4,
+        )
     return names
+
+
+def _served(name):
+    """The name, or the nearest that TensorFlow takes for an argument: Python's rule, in ASCII, without "self"."""
+    plain = re.sub("[^A-Za-z0-9_]", "_", name)
+    if plain[0] in "_0123456789" or keyword.iskeyword(plain) or plain == "self":
+        plain = f"input_{plain.strip('_')}".strip("_")
+    return plain
 
 
 def _ends_in_logits(model):
     """What the loss of the model says and what its last layer is, where both know, must agree."""
     loss = keras.tree.flatten(getattr(model, "loss", None))
     by_loss = getattr(loss[0], "from_logits", None) if len(loss) == 1 else None
-    by_layer = _last_layer_gives_logits(model)
-    if None not in (by_loss, by_layer) and by_loss != by_layer:
-        kinds = {True: "logits", False: "probabilities"}
+    by_layer = {"logits": True, "probabilities": False}.get(ends_in(model))
+    if by_layer is not None and (found := contradictions(model)):
+        contradicting, end = found[0]
+        reads = "logits" if contradicting.from_logits else "probabilities"
         raise ValueError(
-            f"The model ends in {kinds[by_layer]}, and its loss, {type(loss[0]).__name__}(from_logits={by_loss}), "
-            f"reads {kinds[by_loss]}: one of them is wrong. Train it anew, or say what the model ends in by "
-            f"from_logits={by_layer}."
+            f"The model ends in {end}, and its loss, "
+            f"{type(contradicting).__name__}(from_logits={contradicting.from_logits}), reads {reads}: one of them is "
+            f"wrong. Train it anew, or say what the model ends in by from_logits={by_layer}."
         )
     known = by_layer if by_loss is None else by_loss
     if known is None:
@@ -157,19 +175,3 @@ def _ends_in_logits(model):
             "Say so: from_logits=True or from_logits=False."
         )
     return known
-
-
-def _last_layer_gives_logits(model):
-    """True for a linear last layer, False for a softmax, None for anything else."""
-    output = model.outputs[0]
-    operation = output._keras_history.operation
-    linear = keras.activations.linear
-    # Layers that leave scores what they are: a cast to float32 as Keras' guide to mixed precision has it, for example.
-    while isinstance(operation, keras.layers.Identity | keras.layers.Dropout | keras.layers.Reshape) or (
-        isinstance(operation, keras.layers.Activation) and operation.activation is linear
-    ):
-        operation = operation.input._keras_history.operation
-    if isinstance(operation, keras.Model) and getattr(operation, "outputs", None):
-        return _last_layer_gives_logits(operation)
-    kind = getattr(getattr(operation, "activation", None), "__name__", type(operation).__name__)
-    return {"linear": True, "log_softmax": True, "LogSoftmax": True, "softmax": False, "Softmax": False}.get(kind)

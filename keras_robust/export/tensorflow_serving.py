@@ -38,8 +38,9 @@ def serving(
     TensorFlow, so layers that are not Keras' own must be found by importing their module, not in a notebook's cells.
 
     The signature is "serving_default". Its inputs bear the names that `keras.Input(name=...)` gave them; without a name
-    the only input is "inputs", several are "inputs_1", "inputs_2", ... They have the model's dtypes and a free batch
-    size. Its outputs, in float32 under any policy:
+    the only input is "inputs", several are "inputs_1", "inputs_2", ... A name that TensorFlow does not take, "a b" or
+    "class", is served as the nearest that it does, "a_b" or "input_class", and a warning says so. They have the model's
+    dtypes and a free batch size. Its outputs, in float32 under any policy:
 
         probabilities  (batch, ..., K)      of the classes
         classes        (batch, ..., top_k)  the most probable classes, most probable first: names (strings), or ids
@@ -61,7 +62,7 @@ def serving(
     Args:
         model: a built model with known inputs (functional or Sequential) and one output (batch, ..., K).
         directory: folder of the model's versions, on a local disk; made if it is not there.
-        class_names: K names, in the order of the class ids; other things than strings are turned into them.
+        class_names: K names, in the order of the class ids, or a dict {id: name}; numbers are turned into strings.
         top_k: how many classes an answer names, 1 to K; None: one if `class_names` are given, else none.
         version: number of the version, at least 1; None: the next one.
         warmup: a batch of examples that a server answers before it takes the version up, so that the first customer
@@ -78,6 +79,9 @@ def serving(
         FileExistsError: if `version` is there.
         ImportError: if TensorFlow, or for `warmup` tensorflow-serving-api, is missing.
         RuntimeError: if TensorFlow cannot load a model of another backend, with its reason.
+
+    Warns:
+        UserWarning: for inputs that are served under other names than theirs.
 
     Example:
 

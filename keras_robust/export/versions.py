@@ -70,14 +70,17 @@ def _publish(folder, directory, version):
     """Renames the folder to its version, or to the next free one: another export may have been faster."""
     number = version or max(versions_in(directory), default=0) + 1
     while True:
+        path = directory / str(number)
         try:
-            return folder.rename(directory / str(number))
+            # Renaming alone would take the place of an empty folder.
+            if not path.exists():
+                return folder.rename(path)
         except OSError:
-            if not (directory / str(number)).exists():
+            if not path.exists():
                 raise
-            if version is not None:
-                _refuse_taken(directory, version)
-            number += 1
+        if version is not None:
+            _refuse_taken(directory, version)
+        number += 1
 
 
 def _refuse_taken(directory, version):

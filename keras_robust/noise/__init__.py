@@ -1,5 +1,6 @@
 """Wrong labels on purpose: transition matrices T[i, j] = P(noisy = j | clean = i), and drawing from them."""
 
+from keras_robust.noise.annotators import Votes, votes
 from keras_robust.noise.backdoor import Backdoor, add_trigger, attack_success_rate, backdoor
 from keras_robust.noise.corruption import NoisyLabels, corrupt
 from keras_robust.noise.estimate import Estimate, estimate
@@ -13,6 +14,7 @@ __all__ = [
     "Backdoor",
     "Estimate",
     "NoisyLabels",
+    "Votes",
     "add_trigger",
     "asymmetric",
     "attack_success_rate",
@@ -26,4 +28,5 @@ __all__ = [
     "pair_flip",
     "stream",
     "symmetric",
+    "votes",
 ]

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import Interval, OneOf, refuse
-from keras_robust.noise.corruption import SEED, NoisyLabels, class_ids
+from keras_robust.noise.corruption import SEED, NoisyLabels, checked_ids
 
 TRIGGER = OneOf(("local", "global"))
 PATCH = 3
@@ -68,7 +68,7 @@ def backdoor(
         K = max(
             2, int(np.max(labels, initial=0)) + 1, Interval(0, integer=True).check("backdoor", "target", target) + 1
         )
-    labels = class_ids("backdoor", labels, K)
+    labels = checked_ids("backdoor", labels, K)
     target = Interval(0, K - 1, integer=True).check("backdoor", "target", target)
     seed = SEED.check("backdoor", "seed", seed)
     others = np.flatnonzero(labels != target)

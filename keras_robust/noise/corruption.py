@@ -9,7 +9,7 @@ from keras_robust.checks import Interval, refuse
 from keras_robust.noise import storage
 from keras_robust.noise.grammar import convention
 
-SEED = Interval(0, integer=True)
+CLASSES, SEED = Interval(2, integer=True), Interval(0, integer=True)
 # Matrices of up to this many classes are printed whole.
 _PRINTED_WHOLE = 20
 
@@ -111,13 +111,32 @@ class NoisyLabels:
 
         Raises:
             FileNotFoundError: if there is no such file.
-            ValueError: naming the file, if it is damaged or no file of saved labels.
+            ValueError: naming the file, if it is damaged, no file of saved labels, or holds what no labels are.
         """
         arrays, facts = storage.read(path)
         try:
-            return cls(**arrays, **facts)
-        except TypeError as error:
+            return cls(**arrays, **facts)._checked()
+        except (TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a file of saved labels: {error}.") from error
+
+    def _checked(self):
+        """These labels, if they make sense: a file may have been written by another program."""
+        own = type(self).__name__
+        CLASSES.check(own, "num_classes", self.num_classes)
+        for name in ("noisy", "clean"):
+            if getattr(self, name).ndim != 1:
+                refuse(own, name, "of shape (n,)", f"shape {getattr(self, name).shape}")
+            checked_ids(own, getattr(self, name), self.num_classes)
+        if len(self.noisy) != len(self.clean):
+            refuse(own, "noisy", f"as many as `clean`, {len(self.clean)}", f"{len(self.noisy)} labels")
+        if self.seed is not None:
+            SEED.check(own, "seed", self.seed)
+        if not isinstance(self.exact, bool):
+            refuse(own, "exact", "True or False", self.exact)
+        for name in ("spec", "dataset"):
+            if not isinstance(getattr(self, name), str | None):
+                refuse(own, name, "a text or None", getattr(self, name))
+        return self
 
 
 def _printed(transition):
@@ -139,12 +158,14 @@ def _printed(transition):
         yield "  largest flips: " + ", ".join(shown)
 
 
-def class_ids(owner: str, labels, K: int) -> np.ndarray:
-    """The labels as an array whose type holds K ids, if they are ids of K classes."""
+def checked_ids(owner: str, labels, K: int) -> np.ndarray:
+    """The labels (n,) as an array whose type holds K ids, if they are ids of K classes, (n,) or (n, 1)."""
     labels = np.asarray(labels)
+    # As keras.datasets.cifar10 has them.
+    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
     is_ids = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
     if not is_ids or (labels.size and not 0 <= labels.min() <= labels.max() < K):
-        refuse(owner, "labels", f"integer ids of shape (n,) in [0, {K})", labels)
+        refuse(owner, "labels", f"integer ids of shape (n,) or (n, 1) in [0, {K})", labels)
     return labels if np.iinfo(labels.dtype).max >= K - 1 else labels.astype("int64")
 
 
@@ -161,7 +182,7 @@ def corrupt(labels, transition, seed: int, exact: bool = False, spec: str | None
     """Draws a noisy label for each clean one; the input is left alone.
 
     Args:
-        labels: clean class ids (n,), integers.
+        labels: clean class ids (n,) or (n, 1), integers; the result has (n,).
         transition: T (K, K), rows summing to 1, T[i, j] = P(noisy = j | clean = i).
         seed: a whole number; the same seed gives the same labels.
         exact: False: each label is drawn by itself. True: exactly floor(n_i T_ij) labels of class i become j, as
@@ -179,7 +200,7 @@ def corrupt(labels, transition, seed: int, exact: bool = False, spec: str | None
     """
     transition = stochastic("corrupt", transition)
     K = len(transition)
-    labels = class_ids("corrupt", labels, K)
+    labels = checked_ids("corrupt", labels, K)
     seed = SEED.check("corrupt", "seed", seed)
     rng = np.random.default_rng(seed)
     noisy, uniform = labels.copy(), rng.random(len(labels))

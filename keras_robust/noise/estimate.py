@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import refuse
-from keras_robust.noise.corruption import class_ids
+from keras_robust.noise.corruption import checked_ids
 
 
 class Estimate(NamedTuple):
@@ -53,7 +53,7 @@ def estimate(pred_probs, labels) -> Estimate:
     if not shaped or not np.all(probabilities >= 0) or np.any(np.abs(probabilities.sum(axis=1) - 1) > 1e-2):
         refuse("estimate", "pred_probs", "probabilities (n, K) of K >= 2 classes, rows summing to 1", pred_probs)
     K = probabilities.shape[1]
-    labels = class_ids("estimate", labels, K)
+    labels = checked_ids("estimate", labels, K)
     if len(labels) != len(probabilities) or not labels.size:
         refuse("estimate", "labels", f"one for each of the {len(probabilities)} predictions", labels)
     joint = compute_confident_joint(labels, probabilities)

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from keras_robust.checks import OneOf, refuse
-from keras_robust.noise.corruption import NoisyLabels, class_ids
+from keras_robust.noise.corruption import NoisyLabels, checked_ids
 from keras_robust.noise.label_files import read_arrays, read_records, record_numbers
 
 
@@ -84,7 +84,7 @@ def human(name: str, path, ids=None, labels=None) -> NoisyLabels:
         refuse("human", "ids", f"of shape (n,), with numbers in [0, {len(clean)}) as in {place}", ids)
     clean, noisy = clean[numbers].astype("int64"), noisy[numbers].astype("int64")
     if labels is not None:
-        labels = class_ids("human", labels, K)
+        labels = checked_ids("human", labels, K)
         _check_join(place, labels, clean, ids)
         clean, noisy = labels.copy(), noisy.astype(labels.dtype)
     _print_license(place)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from keras_robust.checks import Interval, refuse
-from keras_robust.noise.corruption import SEED, NoisyLabels, class_ids
+from keras_robust.noise.corruption import SEED, NoisyLabels, checked_ids
 from keras_robust.noise.transition import CLASSES, RATE
 
 STD = Interval(0.0, 1.0)
@@ -47,7 +47,7 @@ def instance_dependent(features, labels, rate: float, K: int, seed: int, std: fl
     rate = RATE.check("instance_dependent", "rate", rate)
     std = STD.check("instance_dependent", "std", std)
     seed = SEED.check("instance_dependent", "seed", seed)
-    labels = class_ids("instance_dependent", labels, K)
+    labels = checked_ids("instance_dependent", labels, K)
     if not hasattr(features, "shape"):
         features = np.asarray(features)
     if len(np.shape(features)) < 2 or len(features) != len(labels):

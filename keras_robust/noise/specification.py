@@ -70,7 +70,7 @@ def draw(
 
     Args:
         spec: the noise string, or None.
-        labels: clean class ids (n,), integers.
+        labels: clean class ids (n,) or (n, 1), integers; the result has (n,).
         num_classes: K.
         seed: a whole number; the same seed gives the same labels. Labels of people do not depend on it.
         exact: exactly floor(n_i T_ij) labels of class i become j; only for noise that has a transition matrix.

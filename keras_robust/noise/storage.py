@@ -3,18 +3,10 @@
 import hashlib
 import json
 import pathlib
-import struct
-import zipfile
-import zlib
 
 import numpy as np
 
-from keras_robust.files import whole
-
-_DAMAGE = (
-    *(OSError, ValueError, KeyError, TypeError, EOFError, RuntimeError, NotImplementedError, MemoryError),
-    *(struct.error, zipfile.BadZipFile, zlib.error),
-)
+from keras_robust.files import DAMAGE, whole
 
 
 def write(path, arrays: dict, facts: dict) -> pathlib.Path:
@@ -40,7 +32,7 @@ def read(path) -> tuple[dict, dict]:
                 content = {name: archive[name] for name in archive.files}
             written = str(content.pop("checksum"))
             facts = json.loads(str(content["facts"]))
-        except _DAMAGE as error:
+        except (OSError, *DAMAGE) as error:
             raise ValueError(f"{path} is damaged, or not a file of saved labels: {error}.") from error
     if written != _checksum(content):
         raise ValueError(f"{path} is damaged: its content does not have the checksum it was saved with.")

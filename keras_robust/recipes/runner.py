@@ -6,6 +6,7 @@ import re
 import keras
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from keras_robust.checks import OneOf, at_least, refuse
@@ -77,6 +78,10 @@ def run(
     if not seeds or len(set(seeds)) < len(seeds):
         refuse("run", "seeds", "at least one whole number, none of them twice", seeds)
     planned = size.shortened(changed)
+    # Before the folder is made: it would be one of a run that nobody can make.
+    if planned.build_loss().reduction is None:
+        refuse("run", "reduction", "one that makes a number of a batch, for a loss to train on", None)
+    planned.callbacks()
     folder = pathlib.Path(folder or f"runs/{re.sub('[^a-z0-9.+-]+', '-', recipe.name)}-{scale}")
     folder.mkdir(parents=True, exist_ok=True)
     settings = _settings(planned, scale, data_dir)
@@ -180,8 +185,8 @@ class _Bar(keras.callbacks.Callback):
 
     def __init__(self, progress, name, epochs, steps):
         super().__init__()
-        self.progress, self.name, self.steps, self.epoch = progress, name, steps, 0
-        self.bar = progress.add_task(name, total=epochs * steps)
+        self.progress, self.name, self.steps, self.epoch = progress, escape(name), steps, 0
+        self.bar = progress.add_task(self.name, total=epochs * steps)
 
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch

@@ -205,6 +205,8 @@ class Recipe:
         >>> recipe.epochs, "epochs" in recipe.missing
         (100, False)
         """
+        if unknown := sorted(settings.keys() - set(FIELDS)):
+            raise TypeError(f"A recipe has no setting {unknown[0]!r}. It has: {', '.join(FIELDS)}.")
         missing = tuple(name for name in self.missing if name not in settings)
         if settings.get("schedule", "steps") != "steps":
             missing = tuple(name for name in missing if name not in ("decay", "boundaries"))

@@ -276,13 +276,54 @@ def test_values_reach_csv_and_tensorboard_and_learning_still_works(tmp_path):
     assert history["loss"][1] < history["loss"][0]
 
 
-def test_an_early_stop_on_a_moving_loss_is_warned_about():
-    model = model_of(kr.GCE(from_logits=True))
-    with pytest.warns(UserWarning, match="EarlyStopping watches 'val_loss'.*q moves"):
-        fit(model, [HyperparameterSchedule({"q": LINEAR}), keras.callbacks.EarlyStopping("val_loss")])
-    model = model_of(kr.GCE(from_logits=True))
-    model.compile("sgd", loss=model.loss, metrics=["accuracy"])
-    fit(model, [HyperparameterSchedule({"q": LINEAR}), keras.callbacks.EarlyStopping("val_accuracy")])
+WATCHERS = {
+    "EarlyStopping": lambda monitor, folder: keras.callbacks.EarlyStopping(monitor),
+    "ModelCheckpoint": lambda monitor, folder: keras.callbacks.ModelCheckpoint(
+        folder / "m.keras", monitor, save_best_only=True
+    ),
+    "ReduceLROnPlateau": lambda monitor, folder: keras.callbacks.ReduceLROnPlateau(monitor),
+}
+
+
+@pytest.mark.parametrize("name", WATCHERS)
+@pytest.mark.parametrize("monitor", ["val_loss", "loss"])
+def test_a_watcher_of_a_moving_loss_is_warned_about(name, monitor, tmp_path):
+    model = kr.ProvenanceModel(model_of(kr.GCE(from_logits=True)))
+    model.compile(keras.optimizers.SGD(0.0), model.model.loss, metrics=["accuracy"])
+    watcher, move = WATCHERS[name](monitor, tmp_path), HyperparameterSchedule({"q": LINEAR})
+    for callbacks in ([move, watcher], (watcher, move), keras.callbacks.CallbackList([watcher, move], model=model)):
+        with pytest.warns(UserWarning, match=f"{name} watches '{monitor}'.*q moves"):
+            fit(model, callbacks, epochs=1)
+
+
+@pytest.mark.filterwarnings("ignore:Learning rate reduction is conditioned")
+def test_watchers_that_compare_what_compares_are_not_warned_about(tmp_path):
+    model = kr.ProvenanceModel(model_of(kr.GCE(from_logits=True)))
+    model.compile(keras.optimizers.SGD(0.0), model.model.loss, metrics=["accuracy"])
+    move = HyperparameterSchedule({"q": LINEAR})
+    watchers = [make("val_accuracy", tmp_path) for make in WATCHERS.values()]
+    fit(model, [move, *watchers, keras.callbacks.ModelCheckpoint(tmp_path / "every.keras")], epochs=1)
+    fit(model, keras.callbacks.EarlyStopping("val_loss"), epochs=1)
+    fit(model, None, epochs=1)
+
+
+def test_no_callback_looks_for_the_list_that_it_is_in():
+    import inspect
+
+    from keras_robust.callbacks import moving
+
+    assert "get_referrers" not in inspect.getsource(moving)
+
+
+def test_a_schedule_that_is_at_its_end_at_once_is_warned_about():
+    model = model_of(kr.DAL(from_logits=True))
+    with pytest.warns(UserWarning, match=r"fit\(epochs=1\) puts q at 1.5.*DALSchedule\(epochs=...\)"):
+        assert fit(model, [DALSchedule(0.6, 1.5)], epochs=1)["q"] == [1.5]
+    moved = DALSchedule(0.6, 1.5, epochs=3)
+    for epoch in range(3):
+        history = fit(model, [moved], initial_epoch=epoch, epochs=epoch + 1)
+        assert history["q"] == pytest.approx([0.9 + 0.3 * epoch])
+    fit(model, [DALSchedule(0.6, 1.5)], epochs=2)
 
 
 def test_wrong_use():

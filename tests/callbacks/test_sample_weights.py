@@ -337,3 +337,91 @@ def test_a_million_samples_are_logged_within_200_mb(tmp_path):
     process = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True, text=True)
     assert process.returncode == 0, process.stderr[-2000:]
     assert float(process.stdout) < 200
+
+
+def test_going_on_with_another_number_of_samples_is_refused_at_once(tmp_path):
+    model = model_of(kr.GCE(from_logits=True))
+    fit(model, [SampleWeightLogger(tmp_path, num_samples=N)], epochs=2)
+    before = [epoch.tobytes() for epoch in WeightLog(tmp_path)]
+    for logger in (SampleWeightLogger(tmp_path, N + 1), SampleWeightLogger(tmp_path, N + 1, probe=(X, TARGETS))):
+        with pytest.raises(
+            ValueError, match=f"holds {N} samples an epoch, and training goes on with num_samples={N + 1}"
+        ):
+            fit(model, [logger], initial_epoch=1)
+    assert [epoch.tobytes() for epoch in WeightLog(tmp_path)] == before
+    fit(model, [SampleWeightLogger(tmp_path, num_samples=N)], initial_epoch=1)
+    fit(model, [SampleWeightLogger(tmp_path, N + 1, overwrite=True)])
+    assert WeightLog(tmp_path).num_samples == N + 1
+
+
+def test_two_loggers_in_one_folder_are_refused(tmp_path):
+    model = model_of(kr.GCE(from_logits=True))
+    pair = [SampleWeightLogger(tmp_path, num_samples=N), SampleWeightLogger(tmp_path, probe=(X, TARGETS))]
+    with pytest.raises(ValueError, match="Another SampleWeightLogger writes its log into .*folder of its own"):
+        fit(model, pair)
+    assert not list(tmp_path.glob("epoch-*"))
+    fit(model, [SampleWeightLogger(tmp_path, num_samples=N)], epochs=1)
+
+
+def test_too_many_samples_are_refused_before_they_get_room():
+    for count in (2**40, 2**31):
+        with pytest.raises(
+            ValueError, match="`num_samples` of SampleWeightLogger must be a whole number, at least 1 and at"
+        ):
+            SampleWeightLogger("nowhere", num_samples=count)
+
+
+class Scores(keras.layers.Layer):
+    """Scores for every pixel, of images that are vectors here."""
+
+    def __init__(self, shape):
+        super().__init__()
+        self.shape = shape
+        self.dense = keras.layers.Dense(int(np.prod(shape)))
+
+    def call(self, x):
+        return keras.ops.reshape(self.dense(x), (-1, *self.shape))
+
+
+def two_outputs():
+    inputs = keras.Input((5,))
+    return keras.Model(inputs, {"a": keras.layers.Dense(K)(inputs), "b": keras.layers.Dense(K)(inputs)})
+
+
+PROBES = {
+    "empty arrays": (network, (X[:0], LABEL[:0]), "`probe` of SampleWeightLogger must be at least one sample"),
+    "empty list": (network, [], "`probe` of SampleWeightLogger must be at least one sample"),
+    "labels of pixels": (network, (X, np.zeros((N, 3, 3), int)), f"labels, one for each of {N} predictions"),
+    "other lengths": (network, (X, LABEL[:9]), f"labels, one for each of {N} predictions"),
+    "a model of pixels": (
+        lambda: keras.Sequential([keras.Input((5,)), Scores((3, 3, K))]),
+        (X, np.zeros((N, 3, 3), int)),
+        r"one output \(batch, classes\), one prediction a sample. Received: .*an output \('batch', 3, 3, 4\)",
+    ),
+    "two outputs": (
+        two_outputs,
+        (X, {"a": LABEL, "b": LABEL}),
+        "`y` of the probe of SampleWeightLogger must be labels",
+    ),
+    "two outputs, one label": (two_outputs, (X, LABEL), "one output .*with 2 outputs"),
+    "numbers that are halves": (network, (X, {"label": LABEL, "index": np.arange(N) / 2}), "`index` of the probe of"),
+    "misnamed targets": (network, (X, {"labels": LABEL}), "`y` of the probe of SampleWeightLogger must be labels"),
+}
+
+
+@pytest.mark.parametrize("name", PROBES)
+def test_what_a_probe_cannot_log_is_said_before_the_first_epoch(name, tmp_path):
+    make, probe, words = PROBES[name]
+    model, loss, epochs = make(), kr.GCE(from_logits=True), []
+    losses = {"a": loss, "b": kr.CE(from_logits=True)} if "outputs" in name else loss
+    model.compile("sgd", losses)
+    y = {"a": LABEL, "b": LABEL} if "outputs" in name else np.zeros((N, 3, 3), int) if "model" in name else LABEL
+    seen = keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: epochs.append(epoch))
+    with pytest.raises(ValueError, match=words):
+        model.fit(X, y, verbose=0, callbacks=[seen, SampleWeightLogger(tmp_path, probe=probe, loss=loss)])
+    assert not epochs
+
+
+def test_a_probe_that_is_gone_after_an_epoch_is_refused():
+    with pytest.raises(ValueError, match="`probe` of SampleWeightLogger must be .* gone through every epoch"):
+        SampleWeightLogger("nowhere", probe=((X[i : i + 5], LABEL[i : i + 5]) for i in range(0, N, 5)))

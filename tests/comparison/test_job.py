@@ -1,6 +1,7 @@
 """The comparison job and its command, end to end on a few epochs."""
 
 import csv
+import io
 import json
 
 import numpy as np
@@ -97,6 +98,14 @@ def test_wrong_arguments(tmp_path):
         (["compare", "--noise", "odd:0.1"], "Noise must be None or one of"),
         (["compare", "--dataset", "mnist0"], "`dataset` of task must be one of"),
         (["logit-bias", "1"], "`K` of logit_bias must be"),
+        (["compare", "--losses", "CE(reduction=None)"], "`reduction` of contender must be one that makes a number"),
+        (["compare", "--losses", "CE(q='a' * 100000000000000)"], "too large or too long to be read"),
+        (["compare", "--losses", " + ".join(["CE()"] * 30000)], "too large or too long to be read"),
+        (["compare", "--epochs", "many"], "invalid int value: 'many'"),
+        (["compare", "--nonsense"], "unrecognized arguments: --nonsense"),
+        (["nonsense"], "invalid choice: 'nonsense'"),
+        (["plot"], "arguments are required: PICTURE"),
+        ([], "arguments are required: VERB"),
     ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys):
@@ -106,6 +115,33 @@ def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys):
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize("out", ["folder", "picture", "picture.svg"])
+def test_a_picture_is_where_it_is_said_to_be(out, tmp_path, capsys):
+    (tmp_path / "folder").mkdir()
+    assert cli.main(["plot", "bias", "--out", str(tmp_path / out)]) == 0
+    path = capsys.readouterr().out.strip().removeprefix("Written to ")
+    wanted = {"folder": "folder/bias.png", "picture": "picture.png", "picture.svg": "picture.svg"}[out]
+    assert path == str(tmp_path / wanted)
+    assert (tmp_path / wanted).stat().st_size > 1000
+
+
+@pytest.mark.parametrize("width", [30, 59, 80])
+def test_the_table_can_be_read_on_a_narrow_terminal(width):
+    run = comparison.Run(0, np.array([0.5, 0.75]), 0.25, kr.diagnostics.Detection(0.5, 0.875), 12.5)
+    labels = noise.corrupt(np.arange(40) % 4, noise.symmetric(4, 0.5), seed=0)
+    names = ("ANLCE(alpha=5, beta=5)", "CE(name='[/b]')")
+    runs = {comparison.Contender(name): [run] for name in names}
+    result = comparison.Comparison("", "digits", "symmetric:0.5", comparison.Training(2), None, [labels], runs)
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(result.table(width))
+    printed = console.export_text()
+    assert max(map(len, printed.splitlines())) <= width
+    for words in ("75.0 ± 0.0", "25.0 ± 0.0", "50.0 ± 0.0", "87.5 ± 0.0", "12.5"):
+        assert printed.count(words) >= 2, words
+    assert "[/b]" in printed
 
 
 def test_logit_bias_command(capsys):

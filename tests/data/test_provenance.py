@@ -102,20 +102,107 @@ def test_data_sets_with_weights_and_of_unknown_length():
     assert np.concatenate([weight for _, weight in seen]).tolist() == kept.tolist()
 
 
-@pytest.mark.parametrize(
-    "shuffled",
-    [
-        lambda: dataset(X, Y).shuffle(50),
-        lambda: dataset(X, Y).shuffle(50).batch(8).map(lambda x, y: (x, y)).prefetch(1),
-        lambda: tf.data.Dataset.zip(dataset(X).map(lambda x: x), dataset(Y).shuffle(9).map(lambda y: y)),
-        lambda: tf.data.Dataset.sample_from_datasets([dataset(X, Y), dataset(X, Y)]),
-        lambda: data.load(augment=False).train,
-        lambda: dataset(X[:25], Y[:25]).concatenate(dataset(X[25:], Y[25:]).shuffle(25)),
-    ],
-)
-def test_what_shuffles_itself_cannot_be_numbered(shuffled):
-    with pytest.raises(ValueError, match="`data` of with_provenance shuffles itself"):
-        with_provenance(shuffled())
+def twice(*row):
+    return tf.data.Dataset.from_tensors(row).repeat(2)
+
+
+def read_in_parallel(**keywords):
+    return dataset(X, Y).interleave(twice, cycle_length=8, num_parallel_calls=4, **keywords)
+
+
+def in_parts(step):
+    """Rows in tens, each of which a function makes a data set of its own."""
+    return dataset(X, Y).batch(10).flat_map(lambda x, y: step(tf.data.Dataset.from_tensor_slices((x, y))))
+
+
+def not_deterministic(given):
+    options = tf.data.Options()
+    options.deterministic = False
+    return given.with_options(options)
+
+
+PAIR, EVEN = {"num_parallel_calls": 2}, tf.data.Dataset.range(50).map(lambda i: i % 2)
+UNSTEADY = {
+    "shuffle": (lambda: dataset(X, Y).shuffle(50), "shuffle shuffles anew"),
+    "shuffle with a seed": (lambda: dataset(X, Y).shuffle(50, seed=1), "shuffle shuffles anew"),
+    "far above": (lambda: dataset(X, Y).shuffle(50).batch(8).map(lambda x, y: (x, y)).prefetch(1), "shuffles anew"),
+    "zip": (
+        lambda: tf.data.Dataset.zip(dataset(X).map(lambda x: x), tf.data.Dataset.from_tensor_slices(Y).shuffle(9)),
+        "shuffles anew",
+    ),
+    "concatenate": (lambda: dataset(X[:25], Y[:25]).concatenate(dataset(X[25:], Y[25:]).shuffle(25)), "shuffles anew"),
+    "ours": (lambda: data.load(augment=False).train, "load shuffles anew"),
+    "interleave": (lambda: read_in_parallel(deterministic=False), "interleave with deterministic=False"),
+    "map": (lambda: dataset(X, Y).map(lambda *row: row, **PAIR, deterministic=False), "map with deterministic=False"),
+    "batch": (lambda: dataset(X, Y).batch(8, **PAIR, deterministic=False), "batch with deterministic=False"),
+    "options": (lambda: not_deterministic(dataset(X, Y).map(lambda *row: row, **PAIR)), "options.*deterministic=False"),
+    "options above": (lambda: not_deterministic(read_in_parallel()).batch(8), "options.*deterministic=False"),
+    "sample": (lambda: tf.data.Dataset.sample_from_datasets([dataset(X, Y)] * 2), "sample_from_datasets"),
+    "sample anew": (
+        lambda: tf.data.Dataset.sample_from_datasets([dataset(X, Y)] * 2, seed=1, rerandomize_each_iteration=True),
+        "sample_from_datasets",
+    ),
+    "random": (lambda: tf.data.Dataset.zip(tf.data.Dataset.random().take(50), EVEN), "Dataset.random"),
+    "random filter": (lambda: dataset(X, Y).filter(lambda *row: tf.random.uniform(()) > 0.5), "decides which samples"),
+    "shuffle inside": (lambda: in_parts(lambda part: part.shuffle(5)), "shuffle, in a function, shuffles anew"),
+    "parallel inside": (
+        lambda: in_parts(lambda part: part.map(lambda *row: row, **PAIR, deterministic=False)),
+        "map, in a function, with deterministic=False",
+    ),
+    "shuffle far inside": (
+        lambda: in_parts(lambda part: part.flat_map(lambda *row: twice(*row).shuffle(3))),
+        "shuffle, in a function, shuffles anew",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNSTEADY)
+def test_what_has_an_order_of_its_own_cannot_be_numbered(name):
+    make, words = UNSTEADY[name]
+    with pytest.raises(ValueError, match=f"`data` of with_provenance has an order of its own.*{words}"):
+        with_provenance(make())
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_drawn_to_a_distribution_is_an_order_of_its_own():
+    drawn = dataset(X, np.arange(50) % 2).rejection_resample(lambda x, y: tf.cast(y, tf.int32), [0.3, 0.7])
+    with pytest.raises(ValueError, match="rejection_resample or Dataset.random"):
+        with_provenance(drawn.map(lambda drawn_class, row: row))
+
+
+STEADY = {
+    "shuffled once": lambda: dataset(X, Y).shuffle(50, reshuffle_each_iteration=False),
+    "shuffled once by a seed": lambda: dataset(X, Y).shuffle(50, seed=3, reshuffle_each_iteration=False).batch(8),
+    "shuffled once inside": lambda: in_parts(lambda part: part.shuffle(5, seed=3, reshuffle_each_iteration=False)),
+    "read in parallel": read_in_parallel,
+    "read in parallel, said so": lambda: read_in_parallel(deterministic=True),
+    "read one by one": lambda: dataset(X, Y).interleave(twice, cycle_length=8),
+    "in parallel": lambda: dataset(X, Y).map(lambda *row: row, **PAIR).batch(8, **PAIR),
+    "augmented": lambda: dataset(X, Y).map(lambda x, y: (x + 0 * tf.random.normal((6,)), y)).filter(lambda x, y: y > 2),
+}
+
+
+@pytest.mark.parametrize("name", STEADY)
+def test_what_has_a_fixed_order_is_numbered(name):
+    numbered = with_provenance(STEADY[name]())
+    first, second = rows(numbered), rows(numbered)
+    assert np.array_equal(first[0], second[0])
+    assert first[2].tolist() == second[2].tolist() == list(range(len(first[0])))
+
+
+def test_labels_beyond_int32_are_refused_not_wrapped():
+    large = Y.astype("int64")
+    large[7] += 2**32
+    for name, given, clean in (
+        ("y", (X, large), None),
+        ("clean", (X, Y), large),
+        ("y", (X, large.astype("uint64")), None),
+    ):
+        with pytest.raises(ValueError, match=f"`{name}` of with_provenance must be class ids .*below 2\\^31"):
+            with_provenance(given, clean=clean)
+    for wrong in (large, large.astype("uint64"), np.where(np.arange(50) == 3, -1, Y)):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="must be class ids, whole numbers from 0"):
+            list(with_provenance(dataset(X, wrong).batch(8)))
 
 
 def test_images_of_a_folder(tmp_path, write_image):
@@ -123,7 +210,7 @@ def test_images_of_a_folder(tmp_path, write_image):
     for number in range(6):
         write_image(tmp_path / f"class{number % 3}" / f"{number}.jpg", 40 * number, 8, 8)
     settings = {"image_size": (8, 8), "batch_size": 4, "verbose": False}
-    with pytest.raises(ValueError, match="shuffles itself"):
+    with pytest.raises(ValueError, match="has an order of its own.*shuffle shuffles anew"):
         with_provenance(keras.utils.image_dataset_from_directory(tmp_path, **settings))
     numbered = with_provenance(keras.utils.image_dataset_from_directory(tmp_path, shuffle=False, **settings))
     images, targets, _ = rows(numbered)

@@ -65,6 +65,56 @@ def test_a_contact_sheet_shows_every_picture_with_its_caption(channels, tmp_path
         plots.contact_sheet(images, ["one"])
 
 
+LEVELS = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3)).astype("uint8")
+SCALES = {
+    "uint8": (LEVELS, LEVELS),
+    "int64": (LEVELS.astype("int64"), LEVELS),
+    "of image_dataset_from_directory": (LEVELS.astype("float32"), LEVELS / 255),
+    "resized, with rounding": (LEVELS.astype("float32") * np.float32(1.00001), LEVELS / 255),
+    "half": ((LEVELS // 4 * 4).astype("float16"), LEVELS // 4 * 4 / 255),
+    "shares": (LEVELS / 255, LEVELS / 255),
+    "shares, float32 with rounding": ((LEVELS / 255).astype("float32") + np.float32(1e-6), LEVELS / 255),
+    "black": (np.zeros((6, 4, 5, 3)), np.zeros((6, 4, 5, 3))),
+    "bool": (LEVELS > 100, 1.0 * (LEVELS > 100)),
+    "dark, read off all": (LEVELS * (np.arange(6) == 0)[:, None, None, None] * 1.0, None),
+}
+
+
+@pytest.mark.parametrize("scale", SCALES)
+def test_images_are_drawn_on_the_scale_they_are_on(scale):
+    images, expected = SCALES[scale]
+    ax = plots.contact_sheet(images, [""] * 6)
+    white = 255.0 if images.dtype.kind in "iu" else 1.0
+    expected = np.asarray(images / 255 if expected is None else expected) / white
+    for drawn, image in zip(ax.images, expected, strict=True):
+        assert drawn.get_clim() == (0, white)
+        np.testing.assert_allclose(drawn.get_array() / white, image, atol=2e-3 if scale == "half" else 1e-4)
+
+
+@pytest.mark.parametrize(
+    ("images", "received"),
+    [
+        (LEVELS / 127.5 - 1, "float64 from -1 to 1"),
+        ((LEVELS - 120.0) / 60, "float64 from -2 to 2.25"),
+        (LEVELS * 1.5, "float64 from 0 to 382.5"),
+        (LEVELS // 16 / 1.0, "float64 from 0 to 15"),
+        (LEVELS / 200, "float64 from 0 to 1.275"),
+        (LEVELS.astype("int64") - 1, "int64 from -1 to 254"),
+        (LEVELS.astype("uint16") * 257, "uint16 from 0 to 65535"),
+        (LEVELS.astype("int64") // 128, "int64 from 0 to 1"),
+        (np.where(LEVELS == 0, np.nan, LEVELS), "float64 from nan to nan"),
+        (np.full((6, 4, 5, 3), "black"), "<U5"),
+        (LEVELS.transpose(0, 3, 1, 2), "shape .6, 3, 4, 5."),
+        ([LEVELS[0], LEVELS[1, :2]], "2 images"),
+        (LEVELS[..., :2], "shape .6, 4, 5, 2."),
+        (LEVELS[0, 0], "shape .5, 3."),
+    ],
+)
+def test_images_on_no_scale_are_refused(images, received):
+    with pytest.raises(ValueError, match=rf"`images` of contact_sheet must be .*Received: images='{received}'"):
+        plots.contact_sheet(images, [""] * len(images))
+
+
 def test_weight_curves_lie_over_the_initial_margins(tmp_path):
     margins = np.linspace(-8.0, 8.0, 33)
     weights = {"CE": 1.0 / (1.0 + np.exp(margins)), "MAE": np.exp(-(margins**2))}

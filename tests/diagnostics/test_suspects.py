@@ -32,7 +32,7 @@ def test_rows_say_what_the_log_says(tmp_path):
     assert (third.believed, third.predicted) == (1, 1)
     assert len(diagnostics.suspect_table(log, n=2)) == 2
     assert len(diagnostics.suspect_table(log, n=None)) == 3
-    with pytest.raises(ValueError, match="`class_names` of suspect_table must be at least 3 names"):
+    with pytest.raises(ValueError, match="`class_names` of suspect_table must be a list of at least 3 names"):
         diagnostics.suspect_table(log, class_names=["cat"])
 
 
@@ -62,6 +62,12 @@ def test_the_sheet_shows_the_image_of_each_suspect(run_folder):
     np.testing.assert_array_equal(ax.images[3].get_array(), images[3, :, :, 0])
     one = suspects[3]
     assert ax.texts[3].get_text() == f"{one.given} → {one.believed}\n#{one.sample}"
+    levels = diagnostics.suspect_sheet(suspects, images * 255.0)
+    np.testing.assert_allclose(levels.images[3].get_array(), images[3, :, :, 0], atol=1e-6)
+    with pytest.raises(ValueError, match="`images` of suspect_sheet must be uint8, floats from 0 to 1.*from -1 to 1'"):
+        diagnostics.suspect_sheet(suspects, 2 * images - 1)
+    with pytest.raises(ValueError, match="`images` of suspect_sheet must be one for each of the 12 suspects"):
+        diagnostics.suspect_sheet(suspects, images[:5])
 
 
 def test_command_on_a_comparison_and_on_a_log(comparison_folder, tmp_path, capsys):

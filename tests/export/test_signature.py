@@ -6,6 +6,7 @@ import pytest
 from keras import layers
 
 import keras_robust as kr
+from keras_robust.export import serving
 from keras_robust.export.signature import Signature, read_signature, read_warmup
 
 
@@ -61,6 +62,26 @@ def test_what_cannot_be_told_is_asked():
         assert read_signature(wrong, from_logits=True).from_logits
 
 
+# As TensorFlow takes them: it refuses the names on the left, each in words of its own.
+OTHER_NAMES = {
+    **{"class": "input_class", "lambda": "input_lambda", "None": "input_None", "self": "input_self"},
+    **{"9b": "input_9b", "_x": "input_x", "Ü": "input", "2nd image": "input_2nd_image", "a b": "a_b", "x.y": "x_y"},
+}
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow writes")
+@pytest.mark.filterwarnings("ignore:TensorFlow names inputs")
+def test_every_name_is_served(tmp_path):
+    import tensorflow as tf
+
+    tensors = [keras.Input((2,), name=name) for name in (*OTHER_NAMES, "args", "kwargs", "cls", "name", "match")]
+    model = keras.Model(tensors, layers.Dense(2)(layers.Concatenate()(tensors)))
+    served = tf.saved_model.load(str(serving(model, tmp_path))).signatures["serving_default"]
+    wanted = [*OTHER_NAMES.values(), "args", "kwargs", "cls", "name", "match"]
+    assert sorted(served.structured_input_signature[1]) == sorted(wanted)
+    assert served(**{name: tf.ones((3, 2)) for name in wanted})["probabilities"].shape == (3, 2)
+
+
 def test_names_of_inputs():
     def names(*inputs):
         tensors = [keras.Input((2,), name=name) for name in inputs]
@@ -68,7 +89,10 @@ def test_names_of_inputs():
 
     assert names(None) == ["inputs"]
     assert names("pixels") == ["pixels"]
-    assert names("pixels", None, "input_layer_7", "2nd image") == ["pixels", "inputs_2", "inputs_3", "_2nd_image"]
+    assert names("pixels", None, "input_layer_7") == ["pixels", "inputs_2", "inputs_3"]
+    for name, served in OTHER_NAMES.items():
+        with pytest.warns(UserWarning, match=rf"served are the inputs {name!r} as {served!r}\."):
+            assert names("pixels", name) == ["pixels", served]
     with pytest.raises(ValueError, match="`model` of serving must be a model whose inputs have different names"):
         names("a b", "a-b")
 
@@ -78,8 +102,9 @@ def test_classes():
     assert read_signature(model) == Signature(["inputs"], True, None, 0)
     assert read_signature(model, class_names=np.array([7, 8, 9])) == Signature(["inputs"], True, ["7", "8", "9"], 1)
     assert read_signature(model, class_names="a b c".split(), top_k=3).top_k == 3
+    assert read_signature(model, class_names={2: "c", 0: "a", 1: "b"}).class_names == ["a", "b", "c"]
     assert read_signature(model, top_k=2) == Signature(["inputs"], True, None, 2)
-    for names in (["a", "b"], "abc", list("abcd")):
+    for names in (["a", "b"], "abc", list("abcd"), set("abc"), {"a": 0, "b": 1, "c": 2}):
         with pytest.raises(ValueError, match="`class_names` of serving must be a list of 3 names, one for each class"):
             read_signature(model, class_names=names)
     for k in (0, 4, 1.5):
@@ -119,7 +144,8 @@ def test_warm_up():
     tensors = [keras.Input((2,), name="a b"), keras.Input((None, 3), name="pixels", dtype="uint8")]
     pixels = layers.GlobalAveragePooling1D()(layers.Rescaling(1.0)(tensors[1]))
     model = keras.Model(tensors, layers.Dense(2)(layers.Concatenate()([tensors[0], pixels])))
-    signature = read_signature(model)
+    with pytest.warns(UserWarning, match="served are the inputs 'a b' as 'a_b'"):
+        signature = read_signature(model)
     a, p = np.ones((4, 2)), np.ones((4, 5, 3), "uint8")
     for given in ([a, p], (a, p), {"a b": a, "pixels": p}, {"a_b": a.tolist(), "pixels": p}):
         arrays = read_warmup(model, signature, given)

@@ -56,6 +56,19 @@ def test_another_export_may_be_faster(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["1", "2", "3"]
 
 
+def test_an_empty_folder_that_appears_meanwhile_stays(tmp_path):
+    """Renaming would take its place without a word, as it does not that of a folder with something in it."""
+
+    def overtaken(folder):
+        fill(folder)
+        (tmp_path / str(len(os.listdir(tmp_path)))).mkdir()
+
+    assert write_version(tmp_path, None, overtaken).name == "2"
+    with pytest.raises(FileExistsError, match="holds version 3"):
+        write_version(tmp_path, 3, overtaken)
+    assert os.listdir(tmp_path / "1") == os.listdir(tmp_path / "3") == []
+
+
 def test_other_entries_are_no_versions(tmp_path):
     for name in (".draft-killed", "tmp", "3x", "½", "-4", "latest"):
         (tmp_path / name).mkdir()

@@ -197,7 +197,10 @@ def test_data_without_clean_labels(tmp_path):
         (["run", NAME, "--seeds", "1", "1"], "`seeds` of run must be at least one whole number, none of them twice"),
         (["run", NAME, "--seeds", "-1"], "`seeds` of run must be a whole number, at least 0"),
         (["run", NAME, "--set", "epochs"], "Settings are written as SETTING=VALUE"),
-        (["run", NAME, "--set", "epoch=3"], "epoch"),
+        (["run", NAME, "--set", "epoch=3"], "A recipe has no setting 'epoch'. It has: paper, dataset, label, loss"),
+        (["run", NAME, "--scale", "smoke", "--set", "loss=GEC(q=0.5)"], "Known losses"),
+        (["run", NAME, "--scale", "smoke", "--set", "loss=CE(reduction=None)"], "`reduction` of run must be"),
+        (["run", NAME, "--scale", "smoke", "--set", "moving=DALShedule()"], "Known callbacks"),
         (["run", NAME, "--set", "network=resnet"], "`network` of Recipe must be one of"),
         (["run", NAME, "--data-dir", "nowhere"], "nowhere holds no mnist"),
         (["recipes", "zzz"], "No recipe is called 'zzz'"),
@@ -211,6 +214,9 @@ def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys, tm
     error = capsys.readouterr().err
     assert words in error
     assert "Traceback" not in error
+    assert error.count("\n") == 1
+    if "smoke" in arguments:  # the corrected command finds no folder of another run
+        assert not (tmp_path / "runs").exists()
 
 
 def test_interrupted_by_hand(monkeypatch, capsys):

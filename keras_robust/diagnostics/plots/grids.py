@@ -2,7 +2,9 @@
 
 import numpy as np
 
+from keras_robust.class_names import names_by_id
 from keras_robust.diagnostics.plots.canvas import axes
+from keras_robust.diagnostics.plots.pixels import drawable
 
 
 def transition_matrix(transition, class_names=None, ax=None, title=None):
@@ -10,7 +12,7 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
 
     Args:
         transition: T (classes, classes), rows sum to 1.
-        class_names: a name for each class; by default its id.
+        class_names: a name for each class, a list or a dict {id: name}; by default its id.
         ax: Axes to draw on; a new figure by default.
         title: title of the picture.
 
@@ -25,7 +27,7 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
     """
     transition = np.asarray(transition)
     K = len(transition)
-    names = range(K) if class_names is None else class_names
+    names = range(K) if class_names is None else names_by_id("transition_matrix", class_names, K)
     ax = axes(6.0, 5.5) if ax is None else ax
     shades = ax.imshow(transition, cmap="Grays", vmin=0.0, vmax=1.0)
     if K <= 20:
@@ -48,7 +50,9 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
     """Small pictures in rows, a caption under each.
 
     Args:
-        images: (n, height, width, channels), uint8 or in [0, 1]; one channel is gray.
+        images: (n, height, width, channels), or without channels for gray: uint8, floats in 0 to 1 or in 0 to 255.
+            Which of them is read off all the values: a largest of at most 1 is white, one of 32 to 255 is on a scale
+            that ends at 255; anything else is refused.
         captions: a short text for each.
         columns: pictures in a row.
         ax: Axes to draw on; a new figure by default.
@@ -57,18 +61,21 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
     Returns:
         The Axes.
 
+    Raises:
+        ValueError: for images of other shapes, or of which nobody can tell what is white.
+
     Example:
 
     >>> ax = keras_robust.diagnostics.plots.contact_sheet(np.zeros((2, 8, 8, 1)), ["one", "two"], columns=2)
     >>> [text.get_text() for text in ax.texts]
     ['one', 'two']
     """
-    images = np.asarray(images)
+    images = drawable("contact_sheet", images)
     rows = -(-len(images) // columns)
     # In units of a picture's side, as are all places below.
     height = 1.1 + 0.12 * max((caption.count("\n") + 1 for caption in captions), default=0)
     ax = axes(1.1 * columns, height * max(rows, 1) + 0.7) if ax is None else ax
-    if images.shape[-1] == 1:
+    if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]
     white = 255 if images.dtype == np.uint8 else 1.0
     for place, (image, caption) in enumerate(zip(images, captions, strict=True)):

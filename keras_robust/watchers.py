@@ -1,0 +1,33 @@
+"""Callbacks that compare losses of different epochs, while a number of the loss moves."""
+
+import warnings
+
+import keras
+
+_WATCHERS = (keras.callbacks.EarlyStopping, keras.callbacks.ModelCheckpoint, keras.callbacks.ReduceLROnPlateau)
+
+
+def warn_of_watchers(callbacks, stacklevel: int = 3) -> None:
+    """Warns of each callback that watches a loss which another one, with a dict `schedules`, makes incomparable.
+
+    Args:
+        callbacks: what `fit` takes: a list, one callback, a `CallbackList` or None.
+
+    Warns:
+        UserWarning: naming the watcher and what moves.
+
+    Example:
+
+    >>> warn_of_watchers([keras.callbacks.EarlyStopping("val_loss")])
+    """
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    moving = [name for one in callbacks for name in getattr(one, "schedules", ())]
+    for one in callbacks:
+        compares = isinstance(one, _WATCHERS) and getattr(one, "save_best_only", True)
+        if moving and compares and "loss" in str(one.monitor):
+            warnings.warn(
+                f"{type(one).__name__} watches {one.monitor!r}, whose values in different epochs are not comparable "
+                f"while {', '.join(moving)} moves. Let it watch an accuracy.",
+                stacklevel=stacklevel,
+            )
