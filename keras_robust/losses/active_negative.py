@@ -152,7 +152,7 @@ class BatchEntropy(RobustLoss):
     """
 
     batch_coupled = True
-    reads = frozenset({"peak"})
+    reads = frozenset({"shares"})
 
     def per_sample(self, evidence):
         probs = ops.reshape(ops.exp(evidence.log_probs), (-1, evidence.num_classes))

@@ -193,7 +193,7 @@ class NegativeNormalized(WrapperOfProbability):
                 f"least 0, one of them above. Received: {self.loss!r}."
             )
         self.reads = self.loss.reads_of_sums
-        if self.reads == {"spread"} and isinstance(self.p_min, float):
+        if self.reads == {"sum"} and isinstance(self.p_min, float):
             self.reads = frozenset({log(self.p_min)})
 
     def per_sample(self, evidence):

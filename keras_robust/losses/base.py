@@ -280,7 +280,7 @@ class OfProbability(RobustLoss):
         return evidence.at_label(self)
 
     #: What the sums below read of the rows.
-    reads_of_sums = frozenset({"peak"})
+    reads_of_sums = frozenset({"shares"})
 
     def over_others(self, evidence) -> Any:
         """Sum of the loss over the K - 1 other labels that a sample with an id could have."""
@@ -345,9 +345,7 @@ def add(first, second):
 
 def scaled_terms(num_classes, parts):
     """The terms of a sum of (weight, loss)."""
-    return [
-        term._replace(weight=weight * term.weight) for weight, loss in parts for term in loss.terms(num_classes)
-    ]
+    return [term._replace(weight=weight * term.weight) for weight, loss in parts for term in loss.terms(num_classes)]
 
 
 @registered

@@ -31,7 +31,7 @@ class CE(ElementaryLoss):
     def slope(self, log_p):
         return ops.ones_like(log_p)
 
-    reads_of_sums = frozenset({"spread"})
+    reads_of_sums = frozenset({"sum"})
 
     def over_others(self, evidence):
         return -evidence.sum_other_log_probs

@@ -131,13 +131,19 @@ class OfIds(Evidence):
     # Label
 
     @cached_property
+    def peak(self):
+        """The rows read for log p_y and max_k log p_k alone, if no more than that is asked for; else None."""
+        plain = self.reads == {"max"} and isinstance(self.bias, float) and self.bias == 0.0
+        return rows.peak(self.logits, self.labels.ids) if plain else None
+
+    @cached_property
     def margin(self):
         """Logit margin of the label, leave-one-out."""
         return self.rows.margin + self.bias
 
     @cached_property
     def label(self) -> Probability:
-        return self.probability(margin=self.margin)
+        return self.probability(margin=self.margin) if self.peak is None else self.probability(log_p=self.peak.log_p)
 
     def at_label(self, loss, log_p_min=None):
         """A function of one probability at the label: `loss.at`, with the derivative `loss.signed_weight`.
@@ -146,6 +152,8 @@ class OfIds(Evidence):
         """
         if log_p_min is not None:
             return at_log_p(loss, floor(self.label.log_p, log_p_min), self.num_classes)
+        if self.peak is not None:
+            return at_log_p(loss, self.peak.log_p, self.num_classes)
 
         def value_and_weight(margin):
             p = self.probability(margin=margin)
@@ -194,12 +202,14 @@ class OfIds(Evidence):
 
     @cached_property
     def max_log_prob(self):
+        if self.peak is not None:
+            return self.peak.max_log_prob
         largest_other = self.rows.max_log_share + self.log_complement
         return ops.where(self.rows.label_leads(self.bias), self.label.log_p, largest_other)
 
     def pick(self, values):
         """Entry of `values` (..., K) at the label."""
-        return self.rows.pick(values)
+        return rows.pick(values, self.labels.ids)
 
 
 class OfTargets(Evidence):
@@ -251,4 +261,3 @@ def at_log_p(loss, log_p, num_classes):
         return loss.at(p) + ops.zeros_like(log_p), loss.slope_at(p)
 
     return rows.with_slope(value_and_slope, log_p)
-

@@ -24,7 +24,7 @@ class SumOfPowers(RobustLoss):
     """
 
     exponent: float = parameter(within=greater_than(0.0), fixed=True)
-    reads = frozenset({"peak"})
+    reads = frozenset({"shares"})
 
     def per_sample(self, evidence):
         return ops.sum(ops.exp(current(self.exponent) * evidence.log_probs), axis=-1) * evidence.label_mass
@@ -41,7 +41,7 @@ class Expected(RobustLoss):
     prior: tuple | None = parameter(default=None, within=Distribution())
 
     def _check(self):
-        self.reads = frozenset({"spread" if self.prior is None else "peak"})
+        self.reads = frozenset({"sum" if self.prior is None else "shares"})
 
     def per_sample(self, evidence):
         if self.prior is None:
@@ -94,8 +94,7 @@ class Bootstrap(RobustLoss):
 
     def _check(self):
         self.of_maximum = self.kind == "hard"
-
-    reads = frozenset({"peak"})
+        self.reads = frozenset({"max" if self.of_maximum else "shares"})
 
     def per_sample(self, evidence):
         if self.of_maximum:

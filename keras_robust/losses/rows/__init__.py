@@ -11,7 +11,7 @@ import keras
 from keras_robust.losses.rows import generic
 from keras_robust.losses.rows.generic import log_sum_exp
 
-__all__ = ["log_sum_exp", "others", "whole", "with_slope"]
+__all__ = ["log_sum_exp", "others", "peak", "pick", "whole", "with_slope"]
 
 
 def _for(x):
@@ -30,6 +30,16 @@ def whole(logits) -> generic.Whole:
 def others(logits, ids, reads=frozenset()) -> generic.Others:
     """The rows of `logits` (..., K) without their labels `ids` (...); see `generic.Others`."""
     return _for(logits).Others(logits, ids, reads)
+
+
+def peak(logits, ids) -> generic.Peak:
+    """log p_y and max_k log p_k of the rows of `logits` (..., K) with labels `ids` (...)."""
+    return _for(logits).Peak(logits, ids)
+
+
+def pick(values, ids):
+    """Entry of `values` (..., K) at class ids (...) in [0, K)."""
+    return _for(values).pick(values, ids)
 
 
 def with_slope(function, x):

@@ -43,6 +43,11 @@ def log_shares(logits, left_out=False):
     return own - log_whole[..., None]
 
 
+def pick(values, ids):
+    """Entry of `values` (..., K) at class ids (...) in [0, K)."""
+    return ops.squeeze(ops.take_along_axis(values, ids[..., None], axis=-1), axis=-1)
+
+
 class Whole:
     """Rows without a label: log p_k = (z_k - top) - log_total, never put together where a sum over k will do."""
 
@@ -79,6 +84,32 @@ class Whole:
         return ops.max(self.logits, axis=-1) - top - log_total
 
 
+class Peak:
+    """Rows of which only log p_y and max_k log p_k are asked for: both by `peaked`, with relative digits near 0."""
+
+    def __init__(self, logits, ids):
+        self.logits, self.ids = logits, ids
+
+    @cached_property
+    def peaked(self):
+        return peaked(self.logits)[:2]
+
+    @cached_property
+    def label_logit(self):
+        return pick(self.logits, self.ids)
+
+    @cached_property
+    def log_p(self):
+        top, log_whole = self.peaked
+        # Alone at the top, the label has no part of its own beside - log_whole; its slope would cancel with the top's.
+        alone = ops.logical_and(self.label_logit >= top, log_whole < math.log(2.0))
+        return ops.where(alone, 0.0, self.label_logit - top) - log_whole
+
+    @property
+    def max_log_prob(self):
+        return -self.peaked[1]
+
+
 class Others:
     """Rows with the label y left out, and its logit beside them: everything about a sample with a class id.
 
@@ -88,8 +119,8 @@ class Others:
     Args:
         logits: (..., K).
         ids: the labels (...), class ids in [0, K).
-        reads: what will be asked for besides the margin: "spread" (for `sum_log_shares`), "peak" (`max_log_share` and
-            `log_shares`), and numbers, each the `low` of `above`.
+        reads: what will be asked for besides the margin, for speed: "sum" (`sum_log_shares`) and numbers, each the
+            `low` of `above`.
     """
 
     def __init__(self, logits, ids, reads=frozenset()):
@@ -111,21 +142,9 @@ class Others:
 
     @cached_property
     def normalizer(self):
-        """(top, log_whole), whose sum is the log-sum-exp of the other logits; top is the largest of them.
-
-        A gradient flows through `top` only if the peak is read: see `peaked`.
-        """
-        return self.peaked[:2] if "peak" in self.reads else self.plain
-
-    @cached_property
-    def plain(self):
+        """Largest of the other logits, through which no gradient flows, and log sum exp(z_k - top) of the others."""
         top = ops.stop_gradient(ops.max(self.masked, axis=-1))
         return top, ops.log(ops.sum(ops.exp(self.masked - top[..., None]), axis=-1))
-
-    @cached_property
-    def peaked(self):
-        """`normalizer` with the relative digits of log_whole where one class is all of the rest."""
-        return peaked(self.masked)[:2]
 
     @cached_property
     def margin(self):
@@ -135,7 +154,7 @@ class Others:
 
     @cached_property
     def label_logit(self):
-        return self.pick(self.logits)
+        return pick(self.logits, self.ids)
 
     def label_leads(self, bias=0.0):
         """Boolean (...): whether the label's logit, with a bias, is the largest, or one of them."""
@@ -150,7 +169,7 @@ class Others:
     @cached_property
     def max_log_share(self):
         """Maximum over k != y of log(share of k)."""
-        return -self.peaked[1]
+        return -peaked(self.masked)[1]
 
     @cached_property
     def log_shares(self):
@@ -173,7 +192,3 @@ class Others:
     def above_level(self, top, level):
         """Sum over k != y of max(z_k - top - level, 0), level (...)."""
         return ops.sum(ops.relu(self.masked - (top + level)[..., None]), axis=-1)
-
-    def pick(self, values):
-        """Entry of `values` (..., K) at the label."""
-        return ops.squeeze(ops.take_along_axis(values, self.ids[..., None], axis=-1), axis=-1)

@@ -1,7 +1,8 @@
 """Rows on JAX: derivatives that read what was computed, behind barriers that keep XLA from computing it again.
 
 Without a barrier XLA computes maximum and sum anew inside each loop that reads them; with it the shares are one
-exponential inside the loop of the gradient, and nothing of shape (batch, classes) is kept.
+exponential inside the loop of the gradient, and nothing of shape (batch, classes) is kept. On a CPU XLA hands a sum
+to a library with the arithmetic before it, but writes out what comes of a comparison: so sums here compare nothing.
 """
 
 import math
@@ -34,10 +35,6 @@ class Whole(generic.Whole):
         return _normalizer(self.logits)
 
     @cached_property
-    def sum_log_probs(self):
-        return _sum(self.shifted) - self.num_classes * self.normalizer[1]
-
-    @cached_property
     def max_log_prob(self):
         top, log_total = self.normalizer
         return _largest(self.logits) - top - log_total
@@ -49,36 +46,36 @@ class Others(generic.Others):
         return _leave_one_out(self.logits, self.ids)
 
     @property
-    def plain(self):
+    def normalizer(self):
         return self._read[1:]
 
     @property
     def label_logit(self):
         return self._read[0]
 
-    @cached_property
-    def peaked(self):
-        return _peaked(self.logits, self.ids)
-
     def spread(self, top):
-        return _spread(self.logits, self.ids, top)
+        return _spread(self.logits, self.ids, self.label_logit, top)
 
     def above_level(self, top, level):
-        return _above(self.logits, self.ids, top + level)
-
-    def pick(self, values):
-        return _pick(values, self.ids)
+        return _above(self.logits, self.ids, self.label_logit, top + level)
 
 
-def _sum(x):
-    """Sum over the last axis. On a CPU XLA vectorizes a product with ones, and not the sum of a short row."""
-    if jax.default_backend() == "cpu":
-        return jnp.matmul(x, jnp.ones(x.shape[-1], x.dtype), precision=jax.lax.Precision.HIGHEST)
-    return jnp.sum(x, axis=-1)
+class Peak(generic.Peak):
+    @cached_property
+    def peaked(self):
+        return _peaked(self.logits)
+
+    @cached_property
+    def label_logit(self):
+        return pick(self.logits, self.ids)
 
 
 def _at(ids, logits):
     return jnp.arange(logits.shape[-1], dtype=ids.dtype) == ids[..., None]
+
+
+def _masked(logits, ids):
+    return jnp.where(_at(ids, logits), -math.inf, logits)
 
 
 @jax.custom_jvp
@@ -105,7 +102,7 @@ def _(primals, tangents):
     (logits,), (change,) = primals, tangents
     top = _barrier(_largest(logits))
     is_top = jnp.where(logits == top[..., None], jnp.ones_like(logits), 0.0)
-    return top, jnp.sum(is_top * change, axis=-1) / _barrier(_sum(is_top))
+    return top, jnp.sum(is_top * change, axis=-1) / _barrier(jnp.sum(is_top, axis=-1))
 
 
 def _picked(values, ids):
@@ -115,22 +112,23 @@ def _picked(values, ids):
 
 
 @jax.custom_jvp
-def _pick(values, ids):
+def pick(values, ids):
     return _picked(values, ids)
 
 
-@_pick.defjvp
+@pick.defjvp
 def _(primals, tangents):
     (values, ids), (change, _) = primals, tangents
-    return _pick(values, ids), jnp.sum(jnp.where(_at(ids, values), change, 0.0), axis=-1)
+    return pick(values, ids), jnp.sum(jnp.where(_at(ids, values), change, 0.0), axis=-1)
 
 
 @jax.custom_jvp
 def _leave_one_out(logits, ids):
     """The label's logit, the largest other one, and log sum exp(z_k - it) of the others."""
-    masked = jnp.where(_at(ids, logits), -math.inf, logits)
+    masked = _masked(logits, ids)
     top = jax.lax.stop_gradient(jnp.max(masked, axis=-1))
-    return _picked(logits, ids), top, jnp.log(jnp.sum(jnp.exp(masked - top[..., None]), axis=-1))
+    parts = jnp.exp(masked - top[..., None])
+    return _picked(logits, ids), top, jnp.log(jnp.sum(parts, axis=-1))
 
 
 @_leave_one_out.defjvp
@@ -143,56 +141,60 @@ def _(primals, tangents):
     return (label_logit, top, log_whole), moved
 
 
-def _without_peak(logits, ids):
-    """Largest of the others, how many share it, and the sum of exp(z_k - it) over those that do not."""
-    masked = jnp.where(_at(ids, logits), -math.inf, logits)
-    top = jnp.max(masked, axis=-1)
-    is_top = masked >= top[..., None]
-    rest = jnp.sum(jnp.where(is_top, 0.0, jnp.exp(masked - top[..., None])), axis=-1)
-    return top, jnp.sum(is_top.astype(logits.dtype), axis=-1), rest
+def _without_peak(logits):
+    """Largest of each row, how many share it, and the sum of exp(z_k - it) over those that do not."""
+    top = jnp.max(logits, axis=-1)
+    # exp(0) is 1, and nothing below 0 is.
+    parts = jnp.exp(logits - top[..., None])
+    is_top = jnp.floor(parts)
+    return top, jnp.sum(is_top, axis=-1), jnp.sum(parts - is_top, axis=-1)
 
 
 @jax.custom_jvp
-def _peaked(logits, ids):
-    top, number, rest = _without_peak(logits, ids)
+def _peaked(logits):
+    top, number, rest = _without_peak(logits)
     return top, jnp.log1p(rest + (number - 1.0))
 
 
 @_peaked.defjvp
 def _(primals, tangents):
-    (logits, ids), (change, _) = primals, tangents
-    top, number, rest = _barrier(_without_peak(logits, ids))
-    masked = jnp.where(_at(ids, logits), -math.inf, logits)
-    is_top = masked >= top[..., None]
+    (logits,), (change,) = primals, tangents
+    top, number, rest = _barrier(_without_peak(logits))
+    parts = jnp.exp(logits - top[..., None])
+    is_top = parts >= 1.0
     moved = jnp.sum(jnp.where(is_top, change, 0.0), axis=-1) / number
-    parts = jnp.where(is_top, 0.0, jnp.exp(masked - top[..., None]))
-    moved_whole = (jnp.sum(parts * change, axis=-1) - rest * moved) / (rest + number)
+    moved_whole = (jnp.sum(jnp.where(is_top, 0.0, parts) * change, axis=-1) - rest * moved) / (rest + number)
     return (top, jnp.log1p(rest + (number - 1.0))), (moved, moved_whole)
 
 
 @jax.custom_jvp
-def _spread(logits, ids, top):
-    return _sum(jnp.where(_at(ids, logits), 0.0, logits - top[..., None]))
+def _spread(logits, ids, label_logit, top):
+    # The label's term is taken out of the sum, of which it is never nearly all, in place of a mask.
+    return jnp.sum(logits - top[..., None], axis=-1) - (label_logit - top)
 
 
 @_spread.defjvp
 def _(primals, tangents):
-    (logits, ids, top), (change, _, change_of_top) = primals, tangents
+    (logits, ids, label_logit, top), (change, _, _, change_of_top) = primals, tangents
     moved = jnp.sum(jnp.where(_at(ids, logits), 0.0, change), axis=-1)
-    return _spread(logits, ids, top), moved - (logits.shape[-1] - 1.0) * change_of_top
+    return _spread(logits, ids, label_logit, top), moved - (logits.shape[-1] - 1.0) * change_of_top
 
 
 @jax.custom_jvp
-def _above(logits, ids, level):
+def _above(logits, ids, label_logit, level):
     """Sum over the others of max(z_k - level, 0), level (...)."""
-    over = jnp.maximum(logits - level[..., None], 0.0)
-    return _sum(jnp.where(_at(ids, logits), 0.0, over))
+    over = jnp.sum(jnp.maximum(logits - level[..., None], 0.0), axis=-1)
+    return over - jnp.maximum(label_logit - level, 0.0)
 
 
 @_above.defjvp
 def _(primals, tangents):
-    (logits, ids, level), (change, _, change_of_level) = primals, tangents
-    above = jnp.logical_and(logits > level[..., None], jnp.logical_not(_at(ids, logits)))
-    is_above = jnp.where(above, jnp.ones_like(logits), 0.0)
-    number = _barrier(_sum(is_above))
-    return _above(logits, ids, level), jnp.sum(is_above * change, axis=-1) - number * change_of_level
+    (logits, ids, label_logit, level), (change, _, _, change_of_level) = primals, tangents
+
+    def is_above(x):
+        return jnp.clip((level[..., None] - x) * -1e30, 0.0, 1.0)
+
+    number = _barrier(jnp.sum(is_above(logits), axis=-1) - is_above(label_logit[..., None])[..., 0])
+    counted = jnp.where(_at(ids, logits), 0.0, is_above(logits))
+    moved = jnp.sum(counted * change, axis=-1)
+    return _above(logits, ids, label_logit, level), moved - number * change_of_level

@@ -31,17 +31,28 @@ class Others(generic.Others):
             self.ids, self.num_classes, on_value=-math.inf, off_value=0.0, dtype=self.logits.dtype
         )
 
-    @cached_property
-    def peaked(self):
-        return _peaked(self.masked)
-
     def spread(self, top):
         # The label's term is taken out of the sum, of which it is never nearly all, in place of a mask.
         return tf.reduce_sum(self.logits - top[..., None], axis=-1) - (self.label_logit - top)
 
-    def pick(self, values):
-        # Keras would broadcast `values` to its own shape first, a copy.
-        return tf.gather(values, self.ids, batch_dims=len(self.ids.shape))
+    @cached_property
+    def label_logit(self):
+        return pick(self.logits, self.ids)
+
+
+class Peak(generic.Peak):
+    @cached_property
+    def peaked(self):
+        return _peaked(self.logits)
+
+    @cached_property
+    def label_logit(self):
+        return pick(self.logits, self.ids)
+
+
+def pick(values, ids):
+    # Keras would broadcast `values` to its own shape first, a copy.
+    return tf.gather(values, ids, batch_dims=len(ids.shape))
 
 
 @tf.custom_gradient
@@ -56,12 +67,12 @@ def _largest(logits):
 
 
 @tf.custom_gradient
-def _peaked(masked):
+def _peaked(logits):
     """The first two of `generic.peaked`, with its gradient in four passes."""
 
     def split():
-        top = tf.reduce_max(masked, axis=-1)
-        parts = tf.exp(masked - top[..., None])
+        top = tf.reduce_max(logits, axis=-1)
+        parts = tf.exp(logits - top[..., None])
         is_top = tf.cast(parts >= 1.0, parts.dtype)
         below = parts - is_top
         return top, is_top, below, tf.reduce_sum(below, axis=-1), tf.reduce_sum(is_top, axis=-1)

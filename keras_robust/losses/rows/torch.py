@@ -33,8 +33,7 @@ class Others(generic.Others):
     @cached_property
     def _read(self):
         low = next((low for low in self.reads if isinstance(low, float) and low > LOWEST), None)
-        spread, peak = "spread" in self.reads, "peak" in self.reads
-        return low, *_Read.apply(self.logits, self.places, spread, peak, low)[:6]
+        return low, *_Read.apply(self.logits, self.places, "sum" in self.reads, low)[:5]
 
     @property
     def margin(self):
@@ -48,16 +47,26 @@ class Others(generic.Others):
     def sum_log_shares(self):
         return super().sum_log_shares if self._read[4] is None else self._read[4]
 
-    @property
-    def max_log_share(self):
-        return super().max_log_share if self._read[5] is None else self._read[5]
+    @cached_property
+    def label_logit(self):
+        return pick(self.logits, self.ids)
 
     def above(self, low, bias=0.0):
         is_read = isinstance(low, float) and low == self._read[0] and isinstance(bias, float) and bias == 0.0
-        return self._read[6] if is_read else super().above(low, bias)
+        return self._read[5] if is_read else super().above(low, bias)
 
-    def pick(self, values):
-        return values.gather(-1, self.places).squeeze(-1)
+
+class Peak(generic.Peak):
+    @cached_property
+    def _read(self):
+        return _ReadPeak.apply(self.logits, self.ids.long()[..., None])[:2]
+
+    log_p = property(lambda self: self._read[0])
+    max_log_prob = property(lambda self: self._read[1])
+
+
+def pick(values, ids):
+    return values.gather(-1, ids.long()[..., None]).squeeze(-1)
 
 
 class _WithSlope(torch.autograd.Function):
@@ -82,7 +91,7 @@ class _WithSlope(torch.autograd.Function):
 
 
 class _Read(torch.autograd.Function):
-    """Margin, largest other logit, and sum, maximum and sum above `low` of the logarithms, with one gradient for all.
+    """Margin, and sum and sum above `low` of the logarithms of the other classes, with one gradient for all.
 
     Keeps exp(z - top) and its sum, both times exp(-level) where `low` is asked for, so that 1 tells what is above.
     """
@@ -90,76 +99,96 @@ class _Read(torch.autograd.Function):
     generate_vmap_rule = True
 
     @staticmethod
-    def forward(logits, places, spread, peak, low):
+    def forward(logits, places, summed, low):
         shifted = logits.scatter(-1, places, -math.inf)
         top = shifted.amax(dim=-1, keepdim=True)
         shifted.sub_(top)
-        total = above = largest = None
-        unit = torch.ones_like(top)
-        if spread:
+        total = above = None
+        if summed:
             total = shifted.scatter_(-1, places, 0.0).sum(dim=-1)
             shifted.scatter_(-1, places, -math.inf)
         parts = shifted.exp_() if low is None else shifted.exp()
         whole = parts.sum(dim=-1)
-        rest, number = torch.zeros_like(whole), torch.ones_like(whole)
-        if peak:
-            rest = parts.frac().sum(dim=-1)
-            number = (whole - rest).round().clamp(min=1.0)
-            whole = rest + number
-            log_whole = (rest + (number - 1.0)).log1p()
-            largest = -log_whole
-        else:
-            log_whole = whole.log()
+        log_whole = whole.log()
         top = top.squeeze(-1)
         margin = logits.gather(-1, places).squeeze(-1) - top - log_whole
-        if spread:
+        if summed:
             total = total - (logits.shape[-1] - 1.0) * log_whole
         if low is not None:
             level = low + log_whole - torch.nn.functional.logsigmoid(-margin)
             above = shifted.sub_(level[..., None]).relu_().sum(dim=-1)
-            unit = (-level.clamp(max=1.0)).exp()[..., None]
-            parts.mul_(unit)
-            whole = whole * unit.squeeze(-1)
-        return margin, top, log_whole, total, largest, above, parts, whole, rest, number, unit
+            unit = (-level.clamp(max=1.0)).exp()
+            parts.mul_(unit[..., None])
+            whole = whole * unit
+        return margin, top, log_whole, total, above, parts, whole
 
     @staticmethod
     def setup_context(ctx, inputs, output):
         ctx.set_materialize_grads(False)
-        logits, places, *_ = inputs
-        margin, top, *_, parts, whole, rest, number, unit = output
-        ctx.mark_non_differentiable(top, parts, whole, rest, number, unit)
-        ctx.save_for_backward(logits, places, margin, parts, whole, rest, number, unit)
+        logits, places, _, _ = inputs
+        margin, top, *_, parts, whole = output
+        ctx.mark_non_differentiable(top, parts, whole)
+        ctx.save_for_backward(logits, places, margin, parts, whole)
 
     @staticmethod
-    def backward(ctx, margin, _, log_whole, total, largest, above, *__):
-        logits, places, at_margin, parts, whole, rest, number, unit = ctx.saved_tensors
-        again = torch.is_grad_enabled()  # a second derivative goes through what is read here
+    def backward(ctx, margin, _, log_whole, total, above, *__):
+        logits, places, at_margin, parts, whole = ctx.saved_tensors
+        scaled, again = parts, torch.is_grad_enabled()  # a second derivative goes through what is read here
         if again:
             masked = logits.scatter(-1, places, -math.inf)
-            parts, old, whole = torch.softmax(masked, dim=-1), parts, torch.ones_like(whole)
+            parts, whole = torch.softmax(masked, dim=-1), torch.ones_like(whole)
             at_margin = (logits.gather(-1, places) - masked.logsumexp(dim=-1, keepdim=True)).squeeze(-1)
-        zero = torch.zeros_like(at_margin)
-        at_label = zero if margin is None else margin
+        at_label = torch.zeros_like(at_margin) if margin is None else margin
         pull = -at_label if log_whole is None else log_whole - at_label
         if total is not None:
             pull = pull - (logits.shape[-1] - 1.0) * total
-        if largest is not None:
-            pull = pull - largest
         if above is not None:
-            slope = above[..., None].expand_as(parts)
-            is_above = torch.ops.aten.threshold_backward(slope, old if again else parts, 1.0)
+            is_above = torch.ops.aten.threshold_backward(above[..., None].expand_as(scaled), scaled, 1.0)
             weight, p = is_above.sum(dim=-1), torch.sigmoid(at_margin)
             pull, at_label = pull - weight * (1.0 - p), at_label - weight * p
         gradient = parts * (pull / whole)[..., None]
-        if largest is not None:
-            # A share near 1 and the slope of its logarithm would cancel.
-            is_top = (old if again else parts) >= unit
-            below = torch.where(is_top, 0.0, parts).sum(dim=-1) if again else rest / (rest + number)
-            peak = ((pull + largest) * (1.0 - below) + largest * below) / number
-            gradient = torch.where(is_top, peak[..., None], gradient)
-        if above is not None:
-            gradient = gradient + is_above if again else gradient.add_(is_above)
-        if total is not None:
-            gradient = gradient + total[..., None] if again else gradient.add_(total[..., None])
+        for part in (None if above is None else is_above, None if total is None else total[..., None]):
+            if part is not None:
+                gradient = gradient + part if again else gradient.add_(part)
         scatter = gradient.scatter if again else gradient.scatter_
-        return scatter(-1, places, at_label[..., None]), None, None, None, None
+        return scatter(-1, places, at_label[..., None]), None, None, None
+
+
+class _ReadPeak(torch.autograd.Function):
+    """log p at `places` and the largest log p of a row, with relative digits near 0, in value and gradient."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(logits, places):
+        shifted = logits - logits.amax(dim=-1, keepdim=True)
+        at_label = shifted.gather(-1, places).squeeze(-1)
+        parts = shifted.exp_()
+        # exp(0) is 1, and nothing below 0 is.
+        rest = parts.frac().sum(dim=-1)
+        number = (parts.sum(dim=-1) - rest).round().clamp(min=1.0)
+        log_whole = (rest + (number - 1.0)).log1p()
+        return at_label - log_whole, -log_whole, parts, rest, number
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.set_materialize_grads(False)
+        ctx.mark_non_differentiable(*output[2:])
+        ctx.save_for_backward(*inputs, *output[2:])
+
+    @staticmethod
+    def backward(ctx, label, largest, *_):
+        logits, places, parts, rest, number = ctx.saved_tensors
+        zero = torch.zeros_like(rest)
+        label, largest = (zero if slope is None else slope for slope in (label, largest))
+        is_top, share = parts >= 1.0, parts / (rest + number)[..., None]
+        if torch.is_grad_enabled():  # a second derivative goes through the shares
+            share = torch.softmax(logits, dim=-1)
+        # Of a share near 1 what counts is the rest, of which the others are the sum.
+        below = torch.where(is_top, 0.0, share).sum(dim=-1)
+        at_top = (largest * below - label * (1.0 - below)) / number
+        gradient = torch.where(is_top, at_top[..., None], share * -(label + largest)[..., None])
+        alone = label * (below + (1.0 - below) * (number - 1.0) / number) + largest * below / number
+        at_label = gradient.gather(-1, places).squeeze(-1) + label
+        at_label = torch.where(is_top.gather(-1, places).squeeze(-1), alone, at_label)
+        return gradient.scatter(-1, places, at_label[..., None]), None
