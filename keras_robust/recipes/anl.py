@@ -1,4 +1,4 @@
-"""A: Ye et al. 2023, active negative losses, and what they are compared with."""
+"""Ye et al. 2023, active negative losses, and what they are compared with."""
 
 from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid

@@ -1,4 +1,4 @@
-"""D: Li et al. 2023, dynamics-aware loss, and what it is compared with."""
+"""Li et al. 2023, dynamics-aware loss, and what it is compared with."""
 
 from keras_robust.recipes import shared
 from keras_robust.recipes.grid import grid
