@@ -127,8 +127,8 @@ def one_setting():
     several = [where for where, found in by_loss.items() if len(found) > 1]
     kinds = sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in several)
     return (
-        f"Of {len(by_loss)} losses on a data set, {len(changed) or 'none'} has a different setting at a different noise rate. "
-        f"{len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
+        f"Of {len(by_loss)} losses on a data set, {len(changed) or 'none'} has a different setting at a different "
+        f"noise rate. {len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
     )
 
 

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_robust.checks import refuse
+from keras_robust.checks import missing, refuse
 from keras_robust.noise.corruption import class_ids
 
 
@@ -47,7 +47,7 @@ def estimate(pred_probs, labels) -> Estimate:
     try:
         from cleanlab.count import compute_confident_joint, estimate_latent
     except ImportError as error:
-        raise ImportError("Noise is estimated with cleanlab: pip install 'keras-robust[cleanlab]'.") from error
+        raise missing("Noise is estimated with cleanlab", "cleanlab") from error
     probabilities = np.asarray(pred_probs, dtype="float64")
     shaped = probabilities.ndim == 2 and probabilities.shape[1] >= 2
     if not shaped or not np.all(probabilities >= 0) or np.any(np.abs(probabilities.sum(axis=1) - 1) > 1e-2):

@@ -8,7 +8,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keras_robust.checks import OneOf, at_least, refuse
+from keras_robust.checks import OneOf, at_least, missing, refuse
 from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
 from keras_robust.noise import NoisyLabels
@@ -154,7 +154,7 @@ def _alone(folder):
     try:
         from filelock import FileLock, Timeout
     except ImportError as error:
-        raise ImportError("Recipes are run with filelock: pip install 'keras-robust[recipes]'.") from error
+        raise missing("Recipes are run with filelock", "recipes") from error
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         return lock.acquire()
