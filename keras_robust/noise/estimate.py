@@ -20,8 +20,8 @@ def estimate(pred_probs, labels) -> Estimate:
 
     Confident learning: a sample counts as class k if its predicted probability of k reaches the mean one of the
     samples labeled k; the counts, scaled to the number of labels, are the joint distribution of noisy and true
-    classes. The predictions must be made out of sample, by cross-validation for example: a model that has learned the
-    wrong labels by heart finds none.
+    classes. The predictions must be made out of sample, by cross-validation for example: a model that has memorized
+    the wrong labels finds none.
 
     Reference: Northcutt et al. 2021, as the package cleanlab computes it.
 

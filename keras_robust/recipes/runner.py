@@ -1,4 +1,4 @@
-"""Running a recipe: training that goes on where it was stopped, and a table beside the paper's."""
+"""Running a recipe: training that resumes where it stopped, and a table beside the paper's."""
 
 import pathlib
 import re
@@ -34,7 +34,7 @@ def run(
 ) -> Report:
     """Trains a recipe, once for each seed, and compares with the paper's accuracy.
 
-    A run that was stopped, by a kill too, goes on from its last whole epoch when it is called again: with the same
+    A run that was stopped or killed resumes from its last whole epoch when it is called again: with the same
     order of samples, augmentation, rates and log as if nothing had happened. A run that is done is read, not repeated.
 
     Each seed has a folder, `folder`/seed-SEED: settings.json (the recipe as it was run, versions, machine),
