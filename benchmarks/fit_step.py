@@ -2,7 +2,7 @@
 
     KERAS_BACKEND=jax python benchmarks/fit_step.py
 
-Whole `fit` steps of cnn8 on 32x32 images, with 50,000 samples on record. Steps are timed apart from what happens once
+Whole `fit` steps of cnn8 on 32x32 images, with 50,000 samples logged. Steps are timed apart from what happens once
 an epoch (clearing the record, writing the file), which is spread over the 391 steps of a CIFAR-10 epoch.
 """
 
@@ -67,7 +67,7 @@ def main():
     parser.add_argument("--batch", type=int, default=128)
     parser.add_argument("--steps", type=int, default=2, help="steps of a timed epoch")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--samples", type=int, default=50_000, help="samples on record")
+    parser.add_argument("--samples", type=int, default=50_000, help="samples that are logged")
     options = parser.parse_args()
     circumstances = measuring.circumstances()
     rng = np.random.default_rng(0)

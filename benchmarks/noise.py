@@ -29,7 +29,7 @@ SPECS = {
     "asymmetric:0.4": 100,
     "symmetric:0.2": 1000,
 }
-# Shares of wrong labels: of those drawn anew from all ten classes a tenth comes out right, and of 50 labels of a class
+# Shares of wrong labels: of those redrawn from all ten classes a tenth comes out right, and of 50 labels of a class
 # floor(50 x 0.2 / 999) = 0 go to each other one.
 EXPECTED = {
     "symmetric:0.4": 0.4,

@@ -1,4 +1,4 @@
-"""Training on several devices with JAX: a schedule, an L1 penalty and every sample on record, as on one device.
+"""Training on several devices with JAX: a schedule, an L1 penalty and a log of every sample, as on one device.
 
 On a machine with accelerators leave XLA_FLAGS alone: JAX finds them. Here two virtual devices share the CPU.
 Takes about 15 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.

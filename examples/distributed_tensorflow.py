@@ -1,4 +1,4 @@
-"""Training on several devices with TensorFlow: a schedule, an L1 penalty and every sample on record, as on one device.
+"""Training on several devices with TensorFlow: a schedule, an L1 penalty and a log of every sample, as on one device.
 
 With several GPUs `tf.distribute.MirroredStrategy()` takes them all. Here two virtual devices share the CPU.
 Takes about 40 seconds on two CPU cores. EXAMPLE_EPOCHS shortens it.

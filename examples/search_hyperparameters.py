@@ -1,11 +1,12 @@
 """Which loss, and which numbers of it? KerasTuner on digits of which 40% of the labels are wrong, in validation too.
 
-Needs `pip install 'keras-robust[tuner]'`. Takes about two minutes on two CPU cores. EXAMPLE_EPOCHS shortens it.
+Needs the extra `tuner`: pip install -e '.[tuner]' in the clone. Takes about two minutes on two CPU cores.
+EXAMPLE_EPOCHS shortens it.
 
 The objective is the accuracy on labels that were held out, as wrong as the others. With a share r of wrong labels,
 spread evenly over K classes, a model of accuracy a on clean labels has (1 - r) a + r / (K - 1) (1 - a) on those: it
 rises with a as long as r < (K - 1) / K, so the best model is the same. Not `val_loss`: losses, and one loss with other
-numbers, have no common scale. Not the accuracy in training: it rises as wrong labels are learned by heart.
+numbers, have no common scale. Not the accuracy in training: it rises as wrong labels are memorized.
 """
 
 import os

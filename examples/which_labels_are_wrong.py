@@ -26,7 +26,7 @@ model.compile(
     loss=loss,
     metrics=["accuracy", metrics.MemorizedShare(), metrics.CorrectedShare(), metrics.MeanImplicitWeight(loss, "wrong")],
 )
-# In earnest nobody knows the clean labels: leave "clean" and the metrics that need it out, and all else works.
+# In practice nobody knows the clean labels: leave out "clean" and the metrics that need it; all else works.
 targets = {"label": labels.noisy, "index": np.arange(N), "clean": labels.clean}
 logger = callbacks.SampleWeightLogger(tempfile.mkdtemp(), num_samples=N)
 history = model.fit(

@@ -18,6 +18,11 @@ def refuse(owner: str, name: str, rule: str, value: Any):
     raise ValueError(f"`{name}` of {owner} must be {rule}. Received: {name}={value!r}.")
 
 
+def missing(what: str, extra: str) -> ImportError:
+    """The error where a package is not installed, with the extra that brings it. The clone is where it comes from."""
+    return ImportError(f"{what}: pip install -e '.[{extra}]' in the clone of keras_robust.")
+
+
 @dataclass(frozen=True)
 class Interval:
     """Real numbers between two borders; a border that is `None` is infinite, an `open_` one is excluded."""

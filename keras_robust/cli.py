@@ -78,7 +78,7 @@ def _compare(options) -> int:
 
 
 def _add_run(verbs):
-    verb = verbs.add_parser("run", help="train a recipe of a paper; called again, it goes on where it was stopped")
+    verb = verbs.add_parser("run", help="train a recipe of a paper; called again, it resumes where it stopped")
     verb.add_argument("recipe", help='a name that `keras-robust recipes` lists, "anl/cifar10/symmetric:0.4/anl-ce"')
     verb.add_argument("--seeds", type=int, nargs="+", help="one run for each (default: the recipe's seed)")
     verb.add_argument("--data-dir", help="folder of the data set")
@@ -169,7 +169,7 @@ def _suspects(options) -> int:
 
 
 def _add_plot(verbs):
-    verb = verbs.add_parser("plot", help="pictures of losses, and of what is on record of a training run")
+    verb = verbs.add_parser("plot", help="pictures of losses, and of a training run's log")
     pictures = verb.add_subparsers(required=True, metavar="PICTURE")
     weights = _add_picture(pictures, "weights", _weights, "implicit weight of losses against the margin")
     weights.add_argument("--classes", type=int, default=10, metavar="K", help="number of classes (default: 10)")

@@ -174,7 +174,7 @@ def _summed_over_replicas(grads):
 def by_epoch(schedule: Callable, epochs: int) -> keras.callbacks.LearningRateScheduler:
     """A callback that sets the learning rate at the start of every epoch to `schedule(epoch, epochs)`.
 
-    It is a function of the epoch alone, so a run that resumes goes on as it was. The rate stands in History as
+    It is a function of the epoch alone, so a resumed run continues as it was. The rate stands in History as
     "learning_rate".
 
     Args:

@@ -33,7 +33,7 @@ class WeightPenalty(keras.regularizers.Regularizer):
 def regularize(model: keras.Model, l1: float = 0.0, l2: float = 0.0) -> keras.Model:
     """Penalizes all trainable variables of a model: l1 sum |theta| + l2 / 2 sum theta^2 is added to its loss.
 
-    `l1` is the factor delta of the active negative losses (A, Ye et al. 2023), which takes the place of weight decay
+    `l1` is the factor delta of the active negative losses (Ye et al. 2023), which takes the place of weight decay
     there and runs over all parameters, biases and batch norm included. `l2` is the weight decay of PyTorch's SGD: its
     gradient, l2 theta, is added to that of the loss, so that it goes through momentum and clipping. (`weight_decay` of
     Keras' optimizers is decoupled: it does not.)

@@ -1,4 +1,4 @@
-"""One training run with every sample on record; one that was stopped goes on from its last whole epoch."""
+"""One training run with a log of every sample; one that was stopped resumes from its last whole epoch."""
 
 import pathlib
 import platform
@@ -116,7 +116,7 @@ class Checkpoint(keras.callbacks.Callback):
                 model.load_weights(self.file)
             except (OSError, ValueError, KeyError, RuntimeError) as error:
                 raise ValueError(
-                    f"{self.file} is damaged, or of another model: {error} Remove its folder to start that run anew."
+                    f"{self.file} is damaged, or of another model: {error} Remove its folder to start that run over."
                 ) from error
 
     def clear(self) -> None:
@@ -153,7 +153,7 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     Args:
         log: folder of the weight log.
         callbacks: further ones; they see an epoch after its log is written.
-        checkpoint: where training goes on from, and what it keeps after each epoch; None: nothing.
+        checkpoint: where training resumes, and what it keeps after each epoch; None: nothing.
         every: epochs between two in the log.
 
     Returns:

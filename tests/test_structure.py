@@ -131,8 +131,8 @@ def test_public_names():
 
 def test_missing_extras_say_what_to_install(monkeypatch):
     monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[data\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[data\]' in the clone"):
         kr.data.load_arrays("digits")
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[plots\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[plots\]' in the clone"):
         kr.diagnostics.plots.accuracy_curves({"CE": [0.1]})

@@ -23,7 +23,7 @@ from keras_robust.recipes.obtained import RUNS
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 _TABLE = re.compile(r"(?<=<!-- table: )(\w+)([^\n]*?)( -->\n).*?(?=<!-- end -->)", flags=re.DOTALL)
-_LETTERS = {paper: text[0] for paper, text in recipes.PAPERS.items()}
+_CITED = {paper: text.partition(",")[0] for paper, text in recipes.PAPERS.items()}
 #: What the notes on a recipe's loss begin with; the others are about data and training.
 _ABOUT_THE_LOSS = ("alpha", "beta", "q", "gamma", "loss", "l1", "tau", "epsilon", "iterations", "bootstrap", "moving")
 
@@ -95,7 +95,7 @@ def settings(classes):
         if _classes(recipe.dataset) != int(classes):
             continue
         written = (recipe.label, recipe.loss, recipe.l1, recipe.moving)
-        places = found.setdefault(written, {}).setdefault(_LETTERS[recipe.paper], {})
+        places = found.setdefault(written, {}).setdefault(_CITED[recipe.paper], {})
         places.setdefault(recipe.dataset, set()).add(_kind(recipe.noise))
         for note in recipe.contested:
             if note.split(":")[0].split()[0] in _ABOUT_THE_LOSS:
@@ -105,9 +105,9 @@ def settings(classes):
     for (label, loss, l1, moving), papers in sorted(found.items(), key=lambda item: item[0][0].lower()):
         moves = f" with `{moving}`" if moving else ""
         where = []
-        for letter, sets in papers.items():
+        for cited, sets in papers.items():
             places = (_place(dataset, kinds, several.count(label) > 1) for dataset, kinds in sets.items())
-            where.append(f"{letter}: {', '.join(places)}")
+            where.append(f"{cited}: {', '.join(places)}")
         written = loss.replace(str(math.log(1e-4)), "log(1e-4)")
         rows.append((label, f"`{written}`{moves}", f"{l1:g}" if l1 else "-", "; ".join(where)))
     told = [f"- {note} ({', '.join(labels)})" for note, labels in notes.items()]
@@ -125,10 +125,10 @@ def one_setting():
         by_kind.setdefault((*where, _kind(recipe.noise)), set()).add(setting)
     changed = [where for where, found in by_kind.items() if len(found) > 1]
     several = [where for where, found in by_loss.items() if len(found) > 1]
-    kinds = sorted(f"{label} on {dataset} in {_LETTERS[paper]}" for paper, dataset, label in several)
+    kinds = sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in several)
     return (
-        f"Of {len(by_loss)} losses on a data set, {len(changed) or 'none'} has another setting at another noise rate. "
-        f"{len(kinds)} have another one for another kind of noise: {', '.join(kinds)}."
+        f"Of {len(by_loss)} losses on a data set, {len(changed) or 'none'} has a different setting at a different "
+        f"noise rate. {len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
     )
 
 
@@ -136,12 +136,12 @@ def printed(*datasets):
     """The best of the accuracies that were read in a paper, beside cross entropy's."""
     cells = {}
     for recipe in recipes.find(verified=True, dataset=list(datasets)):
-        key = (recipe.dataset, recipe.name.split("/")[2], _LETTERS[recipe.paper])
+        key = (recipe.dataset, recipe.name.split("/")[2], _CITED[recipe.paper])
         cells.setdefault(key, {})[recipe.label] = recipe.expected
     rows = []
-    for (dataset, noise, letter), by_loss in cells.items():
+    for (dataset, noise, cited), by_loss in cells.items():
         best = max(by_loss, key=lambda label: by_loss[label].mean)
-        row = (dataset, f"`{noise}`", letter, str(by_loss.get("CE", "-")), best, str(by_loss[best]), str(len(by_loss)))
+        row = (dataset, f"`{noise}`", cited, str(by_loss.get("CE", "-")), best, str(by_loss[best]), str(len(by_loss)))
         rows.append(row)
     return _table(("data", "noise", "paper", "CE", "best loss", "its accuracy", "losses read"), rows)
 

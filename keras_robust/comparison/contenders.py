@@ -35,7 +35,7 @@ class Contender:
         return [DALSchedule()] if self.scheduled else []
 
 
-# What a bare name stands for on data with 10 classes; AUL, AGCE and AEL as Ou & Zhang 2023 has them on CIFAR-10.
+# What a bare name stands for on data with 10 classes; AUL, AGCE and AEL as Ou & Zhang 2023 have them on CIFAR-10.
 RECOMMENDED = {
     "AUL": Contender("AUL(a=1.1, q=5)"),
     "AGCE": Contender("AGCE(a=0.1, q=0.1)"),

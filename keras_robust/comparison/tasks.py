@@ -38,6 +38,6 @@ def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: 
         size = len(labels.noisy)
         return Task(train, test, labels, size, arrays.input_shape, arrays.num_classes, NETWORKS[dataset])
     if noise is None and not dataset.endswith("n"):
-        noise = "symmetric:0"  # no wrong labels, and on record as such
+        noise = "symmetric:0"  # no wrong labels, and recorded as such
     splits = load(dataset, noise, batch_size, seed, data_dir, provenance=True)
     return Task.of(splits, NETWORKS[dataset])

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_robust.checks import OneOf, refuse
+from keras_robust.checks import OneOf, missing, refuse
 from keras_robust.data.folders import FOLDERS, Files, Records
 from keras_robust.data.loading import DATASETS, HUMAN
 from keras_robust.data.sources import read_arrays
@@ -83,7 +83,7 @@ def _thumbnail(path):
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise ImportError("Images are read with Pillow, matplotlib's: pip install 'keras-robust[plots]'.") from error
+        raise missing("Images are read with Pillow, matplotlib's", "plots") from error
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.pad(image.convert("RGB"), (_SIDE, _SIDE)))

@@ -95,7 +95,7 @@ def load(
       "mini_webvision" (its first 50 classes), "animal10n", "clothing1m"; see `data.folders`.
 
     Each epoch has a new order and a new augmentation. The k-th time that a split is iterated, the same `seed` gives the
-    same batches, on every backend; Keras iterates once more to build a model that is not built yet.
+    same batches, on every backend; Keras iterates one more time to build a model that is not built yet.
 
     Images are augmented in [0, 255], as Keras' layers expect them, then normalized. `data.augment.RECIPES` is the table
     of what the papers do: CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
@@ -118,7 +118,7 @@ def load(
         exact: whether exactly floor(n_i T_ij) labels of class i become j; for a noise string with a transition matrix.
         fraction: share of the training and of the test samples that is used, in (0, 1], the same ones for every seed.
             Numbers of samples, and the noise, stay those of the whole data set.
-        first_epoch: epochs that count as past: a run that goes on after so many sees what an unbroken one would.
+        first_epoch: epochs that count as past: a run resumed after so many sees what an uninterrupted one would.
         arrays: images and labels to use in place of the data set's own, such as `data.generated(name)`.
         drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
             wants it.

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_robust.checks import missing
 from keras_robust.data.augment import Augmentation, Recipe
 from keras_robust.data.folders import Files, Records
 
@@ -42,10 +43,7 @@ def import_tensorflow():
     try:
         import tensorflow as tf
     except ImportError as error:
-        raise ImportError(
-            "Data pipelines are built with TensorFlow's tf.data, whatever Keras' backend: "
-            "pip install 'keras-robust[data]'."
-        ) from error
+        raise missing("Data pipelines are built with TensorFlow's tf.data, whatever Keras' backend", "data") from error
     return tf
 
 

@@ -7,7 +7,7 @@ from functools import partial
 
 import numpy as np
 
-from keras_robust.checks import OneOf
+from keras_robust.checks import OneOf, missing
 
 FASHION = "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|Bag|Ankle boot".split("|")
 CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
@@ -86,7 +86,7 @@ def digits(data_dir=None, download: bool = False) -> Arrays:
     try:
         from sklearn.datasets import load_digits
     except ImportError as error:
-        raise ImportError("The digits come with scikit-learn: pip install 'keras-robust[data]'.") from error
+        raise missing("The digits come with scikit-learn", "data") from error
     x, y = load_digits(return_X_y=True)
     x = (x / 16.0).astype("float32").reshape(-1, 8, 8, 1)
     y = y.astype("int32")
@@ -138,7 +138,7 @@ def _from_tfds(prepared, folder, name, class_names, has_ids):
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise ImportError(f"{prepared or name} is read with TFDS: pip install 'keras-robust[data]'.") from error
+        raise missing(f"{prepared or name} is read with TFDS", "data") from error
     if prepared is None:
         builder = tfds.builder(name, data_dir=str(folder))
         builder.download_and_prepare()

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_robust.checks import refuse
+from keras_robust.checks import missing, refuse
 from keras_robust.weight_log import WeightLog, mean_ranks
 
 
@@ -56,7 +56,7 @@ def cleanlab_agreement(log: WeightLog, pred_probs) -> Agreement:
         from cleanlab.filter import find_label_issues
         from cleanlab.rank import get_label_quality_scores
     except ImportError as error:
-        raise ImportError("Agreement is with cleanlab: pip install 'keras-robust[cleanlab]'.") from error
+        raise missing("Agreement is with cleanlab", "cleanlab") from error
     probabilities, labels = np.asarray(pred_probs, "float64"), log.labels
     if np.any(labels < 0):
         raise ValueError(f"The log in {log.path} never saw {np.sum(labels < 0):,} of its {len(labels):,} samples.")

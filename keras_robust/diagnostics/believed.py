@@ -13,7 +13,7 @@ _CHUNK = 2**14
 def believed_labels(log: WeightLog, samples=None) -> np.ndarray:
     """The class that was predicted for each sample in most of the logged epochs; the smallest id of a tie.
 
-    The last epoch alone would do for a loss that never believes wrong labels. One that learns them by heart in the end
+    The last epoch alone would do for a loss that never believes wrong labels. One that memorizes them in the end
     has predicted something else for most of the time.
 
     Args:
@@ -53,7 +53,7 @@ def estimated_transition(log: WeightLog, num_classes: int | None = None) -> Esti
 
         T[i, j] = share of the samples believed to be i whose label is j
 
-    No clean label is needed. It is as good as the model: one that learns wrong labels by heart from the first epochs on
+    No clean label is needed. It is as good as the model: one that memorizes wrong labels from the first epochs on
     finds no noise, one that gives up hard classes finds too much.
 
     Args:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_robust.checks import refuse
+from keras_robust.checks import missing, refuse
 from keras_robust.noise.corruption import checked_ids
 
 
@@ -20,8 +20,8 @@ def estimate(pred_probs, labels) -> Estimate:
 
     Confident learning: a sample counts as class k if its predicted probability of k reaches the mean one of the
     samples labeled k; the counts, scaled to the number of labels, are the joint distribution of noisy and true
-    classes. The predictions must be made out of sample, by cross-validation for example: a model that has learned the
-    wrong labels by heart finds none.
+    classes. The predictions must be made out of sample, by cross-validation for example: a model that has memorized
+    the wrong labels finds none.
 
     Reference: Northcutt et al. 2021, as the package cleanlab computes it.
 
@@ -47,7 +47,7 @@ def estimate(pred_probs, labels) -> Estimate:
     try:
         from cleanlab.count import compute_confident_joint, estimate_latent
     except ImportError as error:
-        raise ImportError("Noise is estimated with cleanlab: pip install 'keras-robust[cleanlab]'.") from error
+        raise missing("Noise is estimated with cleanlab", "cleanlab") from error
     probabilities = np.asarray(pred_probs, dtype="float64")
     shaped = probabilities.ndim == 2 and probabilities.shape[1] >= 2
     if not shaped or not np.all(probabilities >= 0) or np.any(np.abs(probabilities.sum(axis=1) - 1) > 1e-2):

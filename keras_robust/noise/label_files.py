@@ -8,6 +8,8 @@ import zipfile
 
 import numpy as np
 
+from keras_robust.checks import missing
+
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
 _NUMBER = re.compile(r"[iu][1248]")
 _RECORD = re.compile(r"train_(\d+)")
@@ -48,7 +50,7 @@ def read_records(builder: str, folder, names) -> dict[str, np.ndarray]:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise ImportError(f"{folder} holds TFDS records: pip install 'keras-robust[data]'.") from error
+        raise missing(f"{folder} holds TFDS records", "data") from error
     columns = tfds.decode.PartialDecoding(dict.fromkeys(("id", *names), True))
     prepared = tfds.builder(builder, data_dir=str(folder))
     if not prepared.is_prepared():

@@ -16,8 +16,9 @@ def symmetric(K: int, rate: float, include_true: bool = False) -> np.ndarray:
     Args:
         K: number of classes, at least 2.
         rate: noise rate, in [0, 1].
-        include_true: False: by one of the K - 1 other classes, so that `rate` of all labels are wrong (N, A, C).
-            True: by any of the K classes, so that rate * (K - 1) / K are wrong (D, B).
+        include_true: False: by one of the K - 1 other classes, so that `rate` of all labels are wrong (Ma et al. 2020,
+            Ye et al. 2023, Ou & Zhang 2023).
+            True: by any of the K classes, so that rate * (K - 1) / K are wrong (Li et al. 2023, Staats et al. 2023).
 
     Returns:
         T of shape (K, K), T[i, j] = P(noisy = j | clean = i).

@@ -1,4 +1,4 @@
-"""A: Ye et al. 2023, active negative losses, and what they are compared with."""
+"""Ye et al. 2023, active negative losses, and what they are compared with."""
 
 from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid
@@ -92,7 +92,7 @@ _ON_CIFAR100 = {
     "SCE": _rce(_CIFAR100, f"SCE(alpha=6, beta=0.1, {RCE_A})", "beta: 1 in Li et al."),
     "NCE+MAE": {
         "loss": "NCEandMAE(alpha=10, beta=0.1)",
-        "contested": _also(_CIFAR100, "beta: 1 in the configurations of Ma et al., 0.1 in its text"),
+        "contested": _also(_CIFAR100, "beta: 1 in the configurations of Ma et al., 0.1 in their text"),
     },
     "NCE+RCE": _rce(_CIFAR100, f"NCEandRCE(alpha=10, beta=0.1, {RCE_A})"),
     "NFL+RCE": _rce(_CIFAR100, f"NFLandRCE(alpha=10, beta=0.1, gamma=0.5, {RCE_A})"),

@@ -1,4 +1,4 @@
-"""N: Ma et al. 2020, normalized losses and active passive losses, and what they are compared with."""
+"""Ma et al. 2020, normalized losses and active passive losses, and what they are compared with."""
 
 from keras_robust.recipes import shared
 from keras_robust.recipes.grid import Printed, grid

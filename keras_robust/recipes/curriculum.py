@@ -1,4 +1,4 @@
-"""C: Ou & Zhang 2023, losses by their implicit sample weights.
+"""Ou & Zhang 2023, losses by their implicit sample weights.
 
 Settings and accuracies are those of the submission of 2022, "A Curriculum Perspective of Robust Loss Functions", whose
 text was at hand. Every loss is scaled so that the largest weight of a sample is 1 (`UnitWeight`).

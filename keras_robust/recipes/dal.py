@@ -1,4 +1,4 @@
-"""D: Li et al. 2023, dynamics-aware loss, and what it is compared with."""
+"""Li et al. 2023, dynamics-aware loss, and what it is compared with."""
 
 from keras_robust.recipes import shared
 from keras_robust.recipes.grid import grid
@@ -6,7 +6,7 @@ from keras_robust.recipes.shared import RCE_A
 
 _TRUE = shared.variant(shared.SYMMETRIC, "+true")
 _OTHERS = tuple(f"{kind}:{rate}" for kind in ("asymmetric", "instance") for rate in (0.2, 0.4))
-_LABELS = "noise: drawn anew by these rules; the paper's own labels are files of its released code"
+_LABELS = "noise: redrawn by these rules; the paper's own labels are files of its released code"
 _DYNAMIC = (
     "bootstrap: soft in the released code, hard in Eq. 13",
     "moving: Algorithm 1; the code counts epochs from 0, so that q does not reach its end",

@@ -46,7 +46,7 @@ def read_json(path) -> dict:
     try:
         return json.loads(pathlib.Path(path).read_text())
     except ValueError as error:
-        raise ValueError(f"{path} is damaged: {error}. Remove its folder to start that run anew.") from None
+        raise ValueError(f"{path} is damaged: {error}. Remove its folder to start that run over.") from None
 
 
 def write_json(path, content: dict) -> None:
@@ -67,7 +67,7 @@ class HistoryFile(keras.callbacks.Callback):
         self.file = pathlib.Path(folder) / "history.csv"
         self.rows = read_history(self.file)[:done] if done else []
         if len(self.rows) < done:
-            raise ValueError(f"{self.file} holds {len(self.rows)} of {done} epochs. Remove its folder to start anew.")
+            raise ValueError(f"{self.file} holds {len(self.rows)} of {done} epochs. Remove its folder to start over.")
 
     def on_epoch_begin(self, epoch, logs=None):
         self._start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""B: Staats et al. 2023, losses with a logit bias.
+"""Staats et al. 2023, losses with a logit bias.
 
 Neither the paper nor its code was at hand: rows hold what is known of them and name the settings that are missing. The
 paper's symmetric noise resamples over all classes, "symmetric+true:RATE"; its rates are not known here, so rows have

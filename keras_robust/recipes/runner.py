@@ -1,4 +1,4 @@
-"""Running a recipe: training that goes on where it was stopped, and a table beside the paper's."""
+"""Running a recipe: training that resumes where it stopped, and a table beside the paper's."""
 
 import pathlib
 import re
@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keras_robust.checks import OneOf, at_least, refuse
+from keras_robust.checks import OneOf, at_least, missing, refuse
 from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
 from keras_robust.noise import NoisyLabels
@@ -35,7 +35,7 @@ def run(
 ) -> Report:
     """Trains a recipe, once for each seed, and compares with the paper's accuracy.
 
-    A run that was stopped, by a kill too, goes on from its last whole epoch when it is called again: with the same
+    A run that was stopped or killed resumes from its last whole epoch when it is called again: with the same
     order of samples, augmentation, rates and log as if nothing had happened. A run that is done is read, not repeated.
 
     Each seed has a folder, `folder`/seed-SEED: settings.json (the recipe as it was run, versions, machine),
@@ -159,7 +159,7 @@ def _alone(folder):
     try:
         from filelock import FileLock, Timeout
     except ImportError as error:
-        raise ImportError("Recipes are run with filelock: pip install 'keras-robust[recipes]'.") from error
+        raise missing("Recipes are run with filelock", "recipes") from error
     lock = FileLock(folder / ".lock", timeout=0)
     try:
         return lock.acquire()

@@ -11,13 +11,13 @@ from keras_robust.noise.grammar import parse
 from keras_robust.recipes.moving import read_callbacks
 
 PAPERS = {
-    "apl": "N: Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels",
-    "anl": "A: Ye et al. 2023, Active Negative Loss Functions for Learning with Noisy Labels",
-    "dal": "D: Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise",
-    "logit-bias": "B: Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning",
-    "curriculum": "C: Ou & Zhang 2023, Robust loss functions under a curriculum view",
+    "apl": "Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels",
+    "anl": "Ye et al. 2023, Active Negative Loss Functions for Learning with Noisy Labels",
+    "dal": "Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise",
+    "logit-bias": "Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning",
+    "curriculum": "Ou & Zhang 2023, Robust loss functions under a curriculum view",
 }
-"""The papers by their names in recipes, with the letter that they are cited by."""
+"""The papers by their names in recipes: authors and year, title."""
 
 #: Data sets, and whether their labels are wrong as they come.
 DATASETS = {

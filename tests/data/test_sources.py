@@ -159,9 +159,9 @@ def test_damaged_tfds_records_are_named(prepared, tmp_path):
 
 def test_missing_extras_say_what_to_install(prepared, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"cifar10.* pip install 'keras-robust\[data\]'"):
+    with pytest.raises(ImportError, match=r"cifar10.* pip install -e '\.\[data\]' in the clone"):
         data.load_arrays("cifar10", prepared)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     for call in (lambda: data.load("digits"), lambda: data.with_provenance((np.zeros((2, 1)), np.zeros(2, int)))):
-        with pytest.raises(ImportError, match=r"tf.data.* pip install 'keras-robust\[data\]'"):
+        with pytest.raises(ImportError, match=r"tf.data.* pip install -e '\.\[data\]' in the clone"):
             call()

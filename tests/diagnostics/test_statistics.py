@@ -98,5 +98,5 @@ def test_agreement_needs_cleanlab(run_folder, monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[cleanlab\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[cleanlab\]' in the clone"):
         diagnostics.cleanlab_agreement(diagnostics.open_run(run_folder).log, np.full((1438, 10), 0.1))

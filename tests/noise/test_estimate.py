@@ -66,5 +66,5 @@ def test_wrong_arguments(predictions, labels, name):
 
 def test_without_cleanlab(monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.count", None)
-    with pytest.raises(ImportError, match=r"pip install 'keras-robust\[cleanlab\]'"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[cleanlab\]' in the clone"):
         noise.estimate(np.full((2, 2), 0.5), [0, 1])

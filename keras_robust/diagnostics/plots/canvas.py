@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from keras_robust.checks import missing
+
 #: Lines are told apart by these where colors are not seen.
 STYLES = ("-", "--", "-.", ":", (0, (3, 1, 1, 1, 1, 1)), (0, (5, 3)), (0, (8, 2)), (0, (1, 3)))
 
@@ -17,7 +19,7 @@ def panels(rows: int, columns: int, width=7.0, height=4.5) -> np.ndarray:
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
     except ImportError as error:
-        raise ImportError("Pictures are drawn with matplotlib: pip install 'keras-robust[plots]'.") from error
+        raise missing("Pictures are drawn with matplotlib", "plots") from error
     figure = Figure(figsize=(width, height), layout="constrained", dpi=150)
     FigureCanvasAgg(figure)
     return figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
