@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 import keras_robust
-from keras_robust.losses.kinds import ElementaryLoss
+from keras_robust.losses.algebra import ElementaryLoss
 
 # A line of the algebra: the normalized JS divergence beside a little MAE, with a logit bias.
 line = keras_robust.LogitBias(
@@ -16,13 +16,16 @@ line = keras_robust.LogitBias(
 )
 
 
-# A formula of one log-probability, and its slope -d loss / d log p. Register a loss that is to be saved with a model.
+# A formula of one log-probability, and its slope -d value / d log p. Register a loss that is to be saved with a model.
 @keras.saving.register_keras_serializable("my_project")
 class SquaredGap(ElementaryLoss):
     """(1 - p)^2."""
 
-    formula = staticmethod(lambda log_p: (1.0 - ops.exp(log_p)) ** 2)
-    formula_slope = staticmethod(lambda log_p: 2.0 * (1.0 - ops.exp(log_p)) * ops.exp(log_p))
+    def value(self, log_p):
+        return ops.expm1(log_p) ** 2
+
+    def slope(self, log_p):
+        return -2.0 * ops.expm1(log_p) * ops.exp(log_p)
 
 
 logits = np.array([[4.0, 0.0, 0.0], [1.0, 0.0, 0.0], [-4.0, 0.0, 0.0]], "float32")

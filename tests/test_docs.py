@@ -62,8 +62,6 @@ def test_no_line_installs_this_package_from_an_index():
     """It is on none: whoever took the name would be installed."""
     texts = [*PAGES, *(ROOT / "docs").rglob("*.ipynb")]
     texts += [path for folder in ("keras_robust", "examples", "benchmarks") for path in (ROOT / folder).rglob("*.py")]
-    # The hint in keras_robust/export is not mended yet.
-    texts = [path for path in texts if path.parent.name != "export"]
     by_name = re.compile(r"pip3? install(\s+-\S+)*\s+['\"]?keras[-_]robust\b", flags=re.IGNORECASE)
     assert by_name.search("pip install -q 'keras-robust[data]'")
     assert [NAMED.get(path, path.name) for path in texts if by_name.search(path.read_text())] == []

@@ -19,7 +19,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log", "optimizers"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
-    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
+    ["losses.initialization", "losses.numerics", "losses.evidence", "losses.declaration"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     [
         "noise.instance",
@@ -32,9 +32,9 @@ FLOORS = [
     ],
     ["data.sources", "data.generated", "data.folders", "data.augment"],
     ["data.pipeline", "data.ordering", "data.provenance", "data.loading", "data.gallery"],
-    ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
-    ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
-    ["losses.whole_prediction", "losses.peer", "regularization"],
+    ["losses.inputs", "losses.base", "losses.algebra", "losses.margins", "losses.elementary", "losses.asymmetric"],
+    ["losses.jensen_shannon", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
+    ["losses.whole_prediction", "losses.bi_tempered", "losses.peer", "regularization"],
     ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["losses", "noise", "data", "models"],
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],

@@ -8,6 +8,7 @@ import sys
 
 import keras
 
+from keras_robust.checks import missing
 from keras_robust.export.saved_model import write_saved_model
 from keras_robust.export.signature import read_signature, read_warmup
 from keras_robust.export.versions import write_version
@@ -111,7 +112,7 @@ def serving(
 
 def _demand(package, what):
     if importlib.util.find_spec(package) is None:
-        raise ImportError(f"{what} needs {package}: pip install 'keras-robust[serving]'.", name=package)
+        raise missing(f"{what} needs {package}", "serving")
 
 
 def _convert(*paths):

@@ -1,4 +1,4 @@
-"""Active negative losses (A: Ye et al. 2023): a normalized loss plus a normalized negative one."""
+"""Active negative losses (Ye et al. 2023): a normalized loss plus a normalized negative one."""
 
 from keras import ops
 
@@ -21,7 +21,8 @@ class NNCE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.NNCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NNCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6564
     """
 
@@ -43,7 +44,8 @@ class NNFL(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.NNFL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NNFL()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6562
     """
 
@@ -70,7 +72,8 @@ class ANLCE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.ANLCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.ANLCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.8564
     """
 
@@ -96,7 +99,8 @@ class ANLFL(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.ANLFL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.ANLFL()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.8258
     """
 
@@ -128,7 +132,7 @@ class ANLCEER(SumOfTerms):
     Example:
 
     >>> loss = keras_robust.ANLCEER(alpha=1.0, beta=1.0, lam=0.01)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.857
     """
 

@@ -1,4 +1,4 @@
-"""Normalized losses and the active + passive pairs (N: Ma et al. 2020, and the pairs of Zhou et al. 2021)."""
+"""Normalized losses and the active + passive pairs (Ma et al. 2020, and the pairs of Zhou et al. 2021)."""
 
 from keras_robust.checks import at_least, greater_than
 from keras_robust.losses.algebra import ComposedLoss, Normalized
@@ -17,7 +17,8 @@ class NCE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.NCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.2
     """
 
@@ -29,14 +30,15 @@ class NCE(ComposedLoss):
 class NFL(ComposedLoss):
     """Normalized focal loss, FL(y) / sum_k FL(k).
 
-    Reference: Ma et al. 2020. Staats et al. 2023 prints the factor inside the logarithm; we do not.
+    Reference: Ma et al. 2020. Staats et al. 2023 print the factor inside the logarithm; we do not.
 
     Args:
         gamma: focusing exponent, at least 0; 0.5 in the released code of Ma et al.
 
     Example:
 
-    >>> round(float(keras_robust.NFL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NFL()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.1695
     """
 
@@ -54,7 +56,8 @@ class NMAE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.NMAE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NMAE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.25
     """
 
@@ -73,7 +76,8 @@ class NRCE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.NRCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NRCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.25
     """
 
@@ -94,7 +98,8 @@ class NGCE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.NGCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.NGCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.2363
     """
 
@@ -122,7 +127,7 @@ class APL(ComposedLoss):
     Example:
 
     >>> loss = keras_robust.APL(keras_robust.NCE(), keras_robust.MAE(), beta=2.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     1.2
     """
 
@@ -155,7 +160,7 @@ class NCEandMAE(Pair):
     Example:
 
     >>> loss = keras_robust.NCEandMAE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.7
     """
 
@@ -178,7 +183,7 @@ class NCEandRCE(Pair):
     Example:
 
     >>> loss = keras_robust.NCEandRCE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     2.2
     """
 
@@ -202,7 +207,7 @@ class NFLandMAE(Pair):
     Example:
 
     >>> loss = keras_robust.NFLandMAE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6695
     """
 
@@ -227,7 +232,7 @@ class NFLandRCE(Pair):
     Example:
 
     >>> loss = keras_robust.NFLandRCE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     2.1695
     """
 
@@ -252,7 +257,7 @@ class NGCEandMAE(Pair):
     Example:
 
     >>> loss = keras_robust.NGCEandMAE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.7363
     """
 
@@ -277,7 +282,7 @@ class NGCEandRCE(Pair):
     Example:
 
     >>> loss = keras_robust.NGCEandRCE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     2.2363
     """
 
@@ -304,7 +309,7 @@ class NCEandAGCE(Pair):
     Example:
 
     >>> loss = keras_robust.NCEandAGCE(a=6.0, q=1.5)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     1.499
     """
 
@@ -331,7 +336,7 @@ class NCEandAUL(Pair):
     Example:
 
     >>> loss = keras_robust.NCEandAUL(a=6.3, q=1.5)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     1.3778
     """
 
@@ -357,7 +362,7 @@ class NCEandAEL(Pair):
     Example:
 
     >>> loss = keras_robust.NCEandAEL(a=5.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     1.1048
     """
 

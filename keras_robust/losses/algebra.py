@@ -144,7 +144,7 @@ class Normalized(WrapperOfProbability):
     Example:
 
     >>> loss = keras_robust.Normalized(keras_robust.CE())
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.2
     """
 
@@ -179,7 +179,7 @@ class NegativeNormalized(WrapperOfProbability):
     Example:
 
     >>> loss = keras_robust.NegativeNormalized(keras_robust.CE())
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6564
     """
 
@@ -223,7 +223,7 @@ class UnitWeight(WrapperOfProbability):
     Example:
 
     >>> loss = keras_robust.UnitWeight(keras_robust.MAE())
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.5]])), 4)
     2.0
     """
 

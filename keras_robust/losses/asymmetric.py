@@ -23,7 +23,7 @@ class AUL(ElementaryLoss):
     Example:
 
     >>> loss = keras_robust.AUL(a=6.3, q=1.5)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     1.1778
     """
 
@@ -57,7 +57,7 @@ class AGCE(ElementaryLoss):
     Example:
 
     >>> loss = keras_robust.AGCE(a=0.6, q=0.6)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.4449
     """
 
@@ -91,7 +91,8 @@ class AEL(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.AEL(a=2.5)(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.AEL(a=2.5)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.8187
     """
 

@@ -364,7 +364,7 @@ class WeightedSum(OfProbability):
     Example:
 
     >>> loss = 2.0 * keras_robust.CE() + keras_robust.MAE()
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.5]])), 4)
     1.8863
     """
 

@@ -34,7 +34,7 @@ class BiTempered(RobustLoss):
     Example:
 
     >>> loss = keras_robust.BiTempered(from_logits=True)
-    >>> round(float(loss(np.array([0]), np.array([[3.0, 0.0, -1.0]]))), 4)
+    >>> round(float(loss([0], [[3.0, 0.0, -1.0]])), 4)
     0.0767
     """
 

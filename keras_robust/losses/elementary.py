@@ -14,14 +14,15 @@ BELOW_ZERO = Interval(high=0.0, open_high=True)
 
 @registered
 class CE(ElementaryLoss):
-    """Cross entropy, -log p: the baseline that learns wrong labels by heart.
+    """Cross entropy, -log p: the baseline, which memorizes wrong labels.
 
     The same value as `keras.losses.SparseCategoricalCrossentropy` and `CategoricalCrossentropy`, for ids and for
     one-hot labels, with nothing clipped.
 
     Example:
 
-    >>> round(float(keras_robust.CE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.CE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6931
     """
 
@@ -56,7 +57,8 @@ class FL(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.FL()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.FL()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.4901
     """
 
@@ -86,7 +88,8 @@ class MAE(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.MAE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.MAE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.5
     """
 
@@ -109,7 +112,7 @@ class MAE(ElementaryLoss):
 class RCE(ElementaryLoss):
     """Reverse cross entropy, -A (1 - p): cross entropy with prediction and label exchanged, log 0 set to A.
 
-    Reference: Wang et al. 2019; Ma et al. 2020 prints A = -4. Released code clamps the one-hot label at 1e-4, which
+    Reference: Wang et al. 2019; Ma et al. 2020 print A = -4. Released code clamps the one-hot label at 1e-4, which
     is A = log(1e-4) = -9.2103 and weighs the term 2.303 times more.
 
     Args:
@@ -117,7 +120,8 @@ class RCE(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.RCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.RCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     2.0
     """
 
@@ -152,7 +156,8 @@ class GCE(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.GCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.GCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.5492
     """
 
@@ -178,7 +183,8 @@ class SCE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.SCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.SCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     2.0693
     """
 
@@ -202,7 +208,8 @@ class TCE(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.TCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.TCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.625
     """
 
@@ -250,7 +257,8 @@ class Poly1(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.Poly1()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.Poly1()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     1.1931
     """
 
@@ -271,7 +279,8 @@ class PHuberCE(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.PHuberCE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.PHuberCE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6931
     """
 

@@ -24,7 +24,8 @@ class JS(ElementaryLoss):
 
     Example:
 
-    >>> round(float(keras_robust.JS()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.JS()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6226
     """
 

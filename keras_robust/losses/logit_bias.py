@@ -1,4 +1,4 @@
-"""The named losses of the logit-bias paper (B: Staats et al. 2023)."""
+"""The named losses of the logit-bias paper (Staats et al. 2023)."""
 
 from keras_robust.checks import Interval, at_least
 from keras_robust.losses.active_passive import NFL
@@ -23,7 +23,7 @@ class MAEStar(ComposedLoss):
     Example:
 
     >>> loss = keras_robust.MAEStar(epsilon=1.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.2689
     """
 
@@ -46,7 +46,7 @@ class GCEStar(ComposedLoss):
     Example:
 
     >>> loss = keras_robust.GCEStar(q=0.7, epsilon=1.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.2813
     """
 
@@ -73,7 +73,7 @@ class NFLandMAEStar(ComposedLoss):
     Example:
 
     >>> loss = keras_robust.NFLandMAEStar(alpha=1.0, beta=0.4, epsilon=1.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.1493
     """
 

@@ -62,7 +62,7 @@ class LogitBias(BiasedLoss):
     Example:
 
     >>> loss = keras_robust.LogitBias(keras_robust.MAE(), epsilon=1.0, from_logits=True)
-    >>> round(float(loss(np.array([0]), np.array([[0.0, 0.0]]))), 4)
+    >>> round(float(loss([0], [[0.0, 0.0]])), 4)
     0.2689
     """
 
@@ -110,7 +110,7 @@ class MarginShift(BiasedLoss, WrapperOfExpectedMargin):
     Example:
 
     >>> loss = keras_robust.MarginShift(keras_robust.MAE(), tau=2.0, expected_margin=3.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.5]])), 4)
     0.2689
     """
 
@@ -136,7 +136,7 @@ class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
     Example:
 
     >>> loss = keras_robust.MarginScale(keras_robust.MAE(), tau=1.0, expected_margin=2.0)
-    >>> round(float(loss(np.array([0]), np.array([[0.9, 0.1]]))), 4)
+    >>> round(float(loss([0], [[0.9, 0.1]])), 4)
     0.25
     """
 

@@ -32,7 +32,7 @@ class PeerLoss(RobustLoss):
     Example:
 
     >>> loss = keras_robust.PeerLoss(keras_robust.CE(), alpha=0.5)
-    >>> round(float(loss(np.array([0, 1, 1]), np.array([[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]]))), 4)
+    >>> round(float(loss([0, 1, 1], [[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]])), 4)
     0.0959
     """
 

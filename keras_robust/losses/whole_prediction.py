@@ -63,7 +63,8 @@ class MSE(ComposedLoss):
 
     Example:
 
-    >>> round(float(keras_robust.MSE()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.MSE()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6875
     """
 
@@ -86,7 +87,8 @@ class Bootstrap(RobustLoss):
 
     Example:
 
-    >>> round(float(keras_robust.Bootstrap()(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> loss = keras_robust.Bootstrap()
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.6931
     """
 
@@ -131,7 +133,7 @@ class DAL(SumOfTerms):
     Example:
 
     >>> loss = keras_robust.DAL(q=1.2, lam=0.5)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.7335
     """
 
@@ -183,7 +185,7 @@ class GLS(SumOfTerms):
     Example:
 
     >>> loss = keras_robust.GLS(alpha=0.1)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.7394
     """
 
@@ -215,7 +217,7 @@ class CR(SumOfTerms):
     Example:
 
     >>> loss = keras_robust.CR(beta=0.5)
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.25, 0.25]]))), 4)
+    >>> round(float(loss([0], [[0.5, 0.25, 0.25]])), 4)
     0.1155
     """
 
@@ -252,7 +254,7 @@ class SparseRegularized(RobustLoss):
     Example:
 
     >>> loss = keras_robust.SparseRegularized(keras_robust.CE(), from_logits=True)
-    >>> round(float(loss(np.array([0]), np.array([[3.0, 0.0, -1.0]]))), 4)
+    >>> round(float(loss([0], [[3.0, 0.0, -1.0]])), 4)
     2.7571
     """
 

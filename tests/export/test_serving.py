@@ -218,10 +218,10 @@ class TestWrongUse:
     def test_missing_packages(self, tmp_path, monkeypatch):
         model = keras.Sequential([keras.Input((5,)), layers.Dense(2)])
         monkeypatch.setitem(sys.modules, "tensorflow_serving", None)
-        with pytest.raises(ImportError, match=r"needs tensorflow_serving: pip install 'keras-robust\[serving\]'"):
+        with pytest.raises(ImportError, match=r"needs tensorflow_serving: pip install -e '.\[serving\]'"):
             serving(model, tmp_path, warmup=VECTORS)
         monkeypatch.setitem(sys.modules, "tensorflow", None)
-        with pytest.raises(ImportError, match=r"needs tensorflow: pip install 'keras-robust\[serving\]'"):
+        with pytest.raises(ImportError, match=r"needs tensorflow: pip install -e '.\[serving\]'"):
             serving(model, tmp_path)
         assert not list(tmp_path.iterdir())
 

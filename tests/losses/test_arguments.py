@@ -138,10 +138,13 @@ def test_every_argument_is_documented():
             assert "Reference: " in text, f"{name} cites no source"
 
 
-def test_a_users_own_loss_is_a_formula_and_its_slope():
-    class Squared(kr.losses.kinds.ElementaryLoss):
-        formula = staticmethod(lambda log_p: log_p * log_p)
-        formula_slope = staticmethod(lambda log_p: -2.0 * log_p)
+def test_a_users_own_loss_is_a_value_and_its_slope():
+    class Squared(kr.losses.algebra.ElementaryLoss):
+        def value(self, log_p):
+            return log_p * log_p
+
+        def slope(self, log_p):
+            return -2.0 * log_p
 
     z, y = np.array([[0.0, 0.0]], "float32"), np.array([0])
     assert float(Squared(from_logits=True)(y, z)) == pytest.approx(np.log(2) ** 2)
