@@ -10,6 +10,36 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 NARROW_FLOATS = ("bfloat16", "float16")
 
 
+class cached_property:  # noqa: N801
+    """`functools.cached_property` without its lock, which `torch.compile` cannot trace."""
+
+    def __init__(self, function):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        value = self.function(instance)
+        setattr(instance, self.name, value)
+        return value
+
+
+def not_converted(function):
+    """Has TensorFlow's AutoGraph run a function as it is: it has nothing to convert, and would warn."""
+    function.autograph_info__ = None
+    return function
+
+
+def name_scope(name):
+    """`keras.name_scope`, but on PyTorch, which shows no names and cannot compile it."""
+    return contextlib.nullcontext() if keras.backend.backend() == "torch" else keras.name_scope(name)
+
+
+@not_converted
 def is_concrete(x) -> bool:
     """Whether the values of `x` can be looked at now and cheaply: eager, and in the memory of the host.
 
@@ -28,8 +58,29 @@ def is_concrete(x) -> bool:
         case "torch":
             import torch
 
-            return isinstance(x, torch.Tensor) and x.device.type == "cpu" and not torch.compiler.is_compiling()
+            if torch.compiler.is_compiling() or not isinstance(x, torch.Tensor):
+                return False
+            return x.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(x)
     return True
+
+
+@not_converted
+def is_sparse(x) -> bool:
+    """Whether `x` is a tensor that does not hold all of its entries."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return isinstance(x, tf.SparseTensor)
+        case "jax":
+            from jax.experimental.sparse import JAXSparse
+
+            return isinstance(x, JAXSparse)
+        case "torch":
+            import torch
+
+            return isinstance(x, torch.Tensor) and x.layout != torch.strided
+    return False
 
 
 def is_rehearsal() -> bool:
@@ -40,6 +91,7 @@ def is_rehearsal() -> bool:
     return in_symbolic_scope()
 
 
+@not_converted
 def gradient(function, x):
     """Gradient of `sum(function(x))` in `x`; works inside and outside a compiled step."""
     match keras.backend.backend():

@@ -16,10 +16,9 @@ Each number is computed on first use and then shared, so a sum of losses pays fo
 one probability is asked for its value at a `Probability`, which knows its logarithm and its margin.
 """
 
-from functools import cached_property
-
 from keras import ops
 
+from keras_robust.backend import cached_property
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
 from keras_robust.losses.numerics import SMALLEST, floor, one_minus_exp
@@ -251,4 +250,3 @@ def at_log_p(loss, log_p, num_classes):
         return loss.at(p) + ops.zeros_like(log_p), loss.slope_at(p)
 
     return rows.with_slope(value_and_slope, log_p)
-

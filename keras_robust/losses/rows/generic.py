@@ -1,9 +1,10 @@
 """What is read off rows of logits, in `keras.ops`."""
 
 import math
-from functools import cached_property
 
 from keras import ops
+
+from keras_robust.backend import cached_property
 
 
 def log_sum_exp(x, keepdims=False):

@@ -5,11 +5,11 @@ exponential inside the loop of the gradient, and nothing of shape (batch, classe
 """
 
 import math
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 
+from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
 _barrier = jax.lax.optimization_barrier
