@@ -24,7 +24,7 @@ class cached_property:  # noqa: N801
         if instance is None:
             return self
         value = self.function(instance)
-        setattr(instance, self.name, value)
+        instance.__dict__[self.name] = value
         return value
 
 

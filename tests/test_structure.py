@@ -19,14 +19,15 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     ["checks", "registration", "backend", "labels", "schedules", "files", "weight_log", "optimizers"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
-    ["losses.evidence", "losses.declaration", "losses.formulas", "theory.initialization"],
+    ["losses.numerics", "losses.evidence", "losses.declaration", "losses.initialization"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     ["noise.instance", "noise.human", "noise.backdoor", "noise.stream", "noise.estimate", "noise.specification"],
     ["data.sources", "data.generated", "data.folders", "data.augment"],
     ["data.pipeline", "data.provenance", "data.loading", "data.gallery"],
-    ["losses.inputs", "losses.base", "losses.kinds", "losses.algebra", "losses.margins"],
-    ["losses.elementary", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
-    ["losses.whole_prediction", "losses.peer", "regularization"],
+    ["losses.inputs", "losses.samples", "losses.calling", "losses.base", "losses.algebra", "losses.margins"],
+    ["losses.elementary", "losses.asymmetric", "losses.jensen_shannon", "losses.bi_tempered"],
+    ["losses.whole_prediction", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
+    ["losses.peer", "losses.binary", "losses.corrected", "regularization"],
     ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["losses", "noise", "data", "models"],
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
@@ -106,7 +107,7 @@ def test_public_names():
     CE FL MAE RCE NCE NFL NMAE NRCE NGCE GCE SCE TCE AUL AGCE AEL MSE JS Poly1 PHuberCE BiTempered NNCE NNFL
     ANLCE ANLFL ANLCEER APL NCEandMAE NCEandRCE NFLandMAE NFLandRCE NGCEandMAE NGCEandRCE NCEandAGCE NCEandAUL NCEandAEL
     DAL GLS CR PeerLoss SparseRegularized LogitBias MarginScale MarginShift Normalized NegativeNormalized UnitWeight
-    MAEStar GCEStar NFLandMAEStar""".split()
+    MAEStar GCEStar NFLandMAEStar Binary ForwardCorrected BackwardCorrected""".split()
     for name in contract:
         assert getattr(kr, name) is getattr(kr.losses, name)
     assert set(contract) | {"Bootstrap", "RobustLoss", "WeightedSum"} == set(kr.losses.__all__)

