@@ -124,6 +124,11 @@ def variable_scope(model):
     return contextlib.nullcontext() if strategy is None else strategy.scope()
 
 
+def is_lent(variable) -> bool:
+    """Whether `fit` on JAX has taken the value of the variable along into the state of its step."""
+    return keras.backend.backend() == "jax" and not in_stateless_scope() and variable._value is None
+
+
 def is_frozen(variable) -> bool:
     """Whether a step that JAX is compiling would take the variable for a constant."""
     if keras.backend.backend() != "jax" or not in_stateless_scope() or is_rehearsal():
