@@ -322,3 +322,21 @@ def test_half_precision():
         values, gradient = value_and_gradient(kr.Binary(kr.GCE(), from_logits=True), Y, ops.cast(Z * 1000, dtype))
         assert np.isfinite(values).all()
         assert np.isfinite(gradient).all()
+
+
+def test_dense_1_trains_as_two_logits_do():
+    """Dense(1) with `Binary`, and the logits (0, z) with the loss of two classes: equal losses from equal weights."""
+
+    class ZeroFirst(keras.layers.Layer):
+        def call(self, z):
+            return ops.concatenate([ops.zeros_like(z), z], axis=-1)
+
+    x = RNG.normal(size=(64, 3)).astype("float32")
+    y = RNG.integers(0, 2, 64)
+    histories = []
+    for loss, layers in ((kr.Binary(kr.ANLCE(), from_logits=True), []), (kr.ANLCE(from_logits=True), [ZeroFirst()])):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(1), *layers])
+        model.compile(keras.optimizers.Adam(0.05), loss=loss)
+        histories.append(model.fit(x, y, epochs=3, verbose=0).history["loss"])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-5)
