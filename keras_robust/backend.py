@@ -64,6 +64,13 @@ def is_concrete(x) -> bool:
     return True
 
 
+def largest(x, axis=-1, keepdims=False):
+    """`ops.max` along an axis; Keras' one for PyTorch cannot be compiled."""
+    if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+        return x.amax(dim=axis, keepdim=keepdims)
+    return ops.max(x, axis=axis, keepdims=keepdims)
+
+
 @not_converted
 def is_sparse(x) -> bool:
     """Whether `x` is a tensor that does not hold all of its entries."""

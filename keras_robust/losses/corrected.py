@@ -3,6 +3,7 @@
 import numpy as np
 from keras import ops
 
+from keras_robust.backend import largest
 from keras_robust.checks import refuse
 from keras_robust.labels import Ids
 from keras_robust.losses.base import RobustLoss
@@ -90,7 +91,7 @@ class ForwardCorrected(CorrectedLoss):
         # Where nothing flips a finite number stands in for minus infinity, whose derivative is NaN.
         flips = ops.convert_to_tensor(flips)
         terms = evidence.log_probs[..., :, None] + log_t
-        top = ops.stop_gradient(ops.max(ops.where(flips, terms, -np.inf), axis=-2))
+        top = ops.stop_gradient(largest(ops.where(flips, terms, -np.inf), axis=-2))
         top = ops.where(ops.convert_to_tensor(reached), top, 0.0)
         parts = ops.where(flips, ops.exp(ops.where(flips, terms - top[..., None, :], 0.0)), 0.0)
         whole = ops.sum(parts, axis=-2)

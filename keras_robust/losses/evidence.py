@@ -18,7 +18,7 @@ one probability is asked for its value at a `Probability`, which knows its logar
 
 from keras import ops
 
-from keras_robust.backend import cached_property
+from keras_robust.backend import cached_property, largest
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
 from keras_robust.losses.numerics import SMALLEST, floor, one_minus_exp
@@ -79,7 +79,7 @@ class Evidence:
     @cached_property
     def shifted(self):
         """Logits whose largest is 0."""
-        return self.logits - ops.stop_gradient(ops.max(self.logits, axis=-1, keepdims=True))
+        return self.logits - ops.stop_gradient(largest(self.logits, axis=-1, keepdims=True))
 
     def of_logits(self, logits) -> "Evidence":
         """Evidence of other logits for the same labels."""
