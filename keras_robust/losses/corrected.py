@@ -39,19 +39,22 @@ class CorrectedLoss(RobustLoss):
 
     def _check(self):
         self.batch_coupled = self.loss.batch_coupled
+        # As lists: torch.compile takes them for constants.
         self._matrix = np.asarray(self.transition)
+        flips = self._matrix > 0
+        self._log_t = np.log(np.where(flips, self._matrix, 1.0)).tolist()
+        self._flips, self._reached = flips.tolist(), flips.any(axis=0).tolist()
 
     reads = frozenset({"peak"})
 
-    def matrix_for(self, evidence):
-        """The matrix, if it fits the number of classes."""
+    def check_fit(self, evidence):
+        """Refuses a matrix that does not fit the number of classes."""
         classes = evidence.num_classes
-        if len(self._matrix) != classes:
+        if len(self.transition) != classes:
             raise ValueError(
                 f"`transition` of {type(self).__name__} must be a matrix ({classes}, {classes}) for y_pred with "
-                f"{classes} classes. Received: transition of shape {self._matrix.shape}."
+                f"{classes} classes. Received: transition of shape {(len(self.transition),) * 2}."
             )
-        return self._matrix
 
     def get_config(self):
         return super().get_config() | {"transition": [list(row) for row in self.transition]}
@@ -84,18 +87,16 @@ class ForwardCorrected(CorrectedLoss):
     """
 
     def per_sample(self, evidence):
-        matrix = self.matrix_for(evidence)
-        flips, reached = matrix > 0, (matrix > 0).any(axis=0)
-        dtype = evidence.logits.dtype
-        log_t = ops.convert_to_tensor(np.log(np.where(flips, matrix, 1.0)), dtype=dtype)
+        self.check_fit(evidence)
+        log_t = ops.convert_to_tensor(self._log_t, dtype=evidence.logits.dtype)
         # Where nothing flips a finite number stands in for minus infinity, whose derivative is NaN.
-        flips = ops.convert_to_tensor(flips)
+        flips, reached = ops.convert_to_tensor(self._flips), ops.convert_to_tensor(self._reached)
         terms = evidence.log_probs[..., :, None] + log_t
         top = ops.stop_gradient(largest(ops.where(flips, terms, -np.inf), axis=-2))
-        top = ops.where(ops.convert_to_tensor(reached), top, 0.0)
+        top = ops.where(reached, top, 0.0)
         parts = ops.where(flips, ops.exp(ops.where(flips, terms - top[..., None, :], 0.0)), 0.0)
         whole = ops.sum(parts, axis=-2)
-        log_q = top + ops.log(ops.where(ops.convert_to_tensor(reached), whole, SMALLEST))
+        log_q = top + ops.log(ops.where(reached, whole, SMALLEST))
         return self.loss.per_sample(evidence.of_logits(log_q))
 
 
@@ -136,10 +137,10 @@ class BackwardCorrected(CorrectedLoss):
                 f"number may be at most {WELL_CONDITIONED:g}. Received: a matrix of condition number {condition:.3g}. "
                 "ForwardCorrected needs no inverse."
             )
-        self._inverse = np.linalg.inv(self._matrix)
+        self._inverse = np.linalg.inv(self._matrix).tolist()
 
     def per_sample(self, evidence):
-        self.matrix_for(evidence)
+        self.check_fit(evidence)
         inverse = ops.convert_to_tensor(self._inverse, dtype=evidence.logits.dtype)
         if evidence.has_ids:
             factors = ops.take(inverse, evidence.labels.ids, axis=0)
