@@ -10,6 +10,36 @@ from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 NARROW_FLOATS = ("bfloat16", "float16")
 
 
+class cached_property:  # noqa: N801
+    """`functools.cached_property` without its lock, which `torch.compile` cannot trace."""
+
+    def __init__(self, function):
+        self.function = function
+        self.__doc__ = function.__doc__
+
+    def __set_name__(self, owner, name):
+        self.name = name
+
+    def __get__(self, instance, owner=None):
+        if instance is None:
+            return self
+        value = self.function(instance)
+        instance.__dict__[self.name] = value
+        return value
+
+
+def not_converted(function):
+    """Has TensorFlow's AutoGraph run a function as it is: it has nothing to convert, and would warn."""
+    function.autograph_info__ = None
+    return function
+
+
+def name_scope(name):
+    """`keras.name_scope`, but on PyTorch, which shows no names and cannot compile it."""
+    return contextlib.nullcontext() if keras.backend.backend() == "torch" else keras.name_scope(name)
+
+
+@not_converted
 def is_concrete(x) -> bool:
     """Whether the values of `x` can be looked at now and cheaply: eager, and in the memory of the host.
 
@@ -28,8 +58,36 @@ def is_concrete(x) -> bool:
         case "torch":
             import torch
 
-            return isinstance(x, torch.Tensor) and x.device.type == "cpu" and not torch.compiler.is_compiling()
+            if torch.compiler.is_compiling() or not isinstance(x, torch.Tensor):
+                return False
+            return x.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(x)
     return True
+
+
+def largest(x, axis=-1, keepdims=False):
+    """`ops.max` along an axis; Keras' one for PyTorch cannot be compiled."""
+    if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+        return x.amax(dim=axis, keepdim=keepdims)
+    return ops.max(x, axis=axis, keepdims=keepdims)
+
+
+@not_converted
+def is_sparse(x) -> bool:
+    """Whether `x` is a tensor that does not hold all of its entries."""
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            return isinstance(x, tf.SparseTensor)
+        case "jax":
+            from jax.experimental.sparse import JAXSparse
+
+            return isinstance(x, JAXSparse)
+        case "torch":
+            import torch
+
+            return isinstance(x, torch.Tensor) and x.layout != torch.strided
+    return False
 
 
 def is_rehearsal() -> bool:
@@ -40,6 +98,7 @@ def is_rehearsal() -> bool:
     return in_symbolic_scope()
 
 
+@not_converted
 def gradient(function, x):
     """Gradient of `sum(function(x))` in `x`; works inside and outside a compiled step."""
     match keras.backend.backend():
@@ -70,6 +129,11 @@ def variable_scope(model):
     """A context in which new variables are spread over devices as those of the model are."""
     strategy = getattr(model, "distribute_strategy", None) if keras.backend.backend() == "tensorflow" else None
     return contextlib.nullcontext() if strategy is None else strategy.scope()
+
+
+def is_lent(variable) -> bool:
+    """Whether `fit` on JAX has taken the value of the variable along into the state of its step."""
+    return keras.backend.backend() == "jax" and not in_stateless_scope() and variable._value is None
 
 
 def is_frozen(variable) -> bool:

@@ -145,6 +145,13 @@ CASES = [
     ),
 ]
 
+#: Losses that are not of K classes for any K: (class, make); their tests are in test_binary and test_corrected.
+OTHER_CASES = [
+    (kr.Binary, partial(kr.Binary, kr.CE())),
+    (kr.ForwardCorrected, partial(kr.ForwardCorrected, kr.CE(), ref.TRANSITION)),
+    (kr.BackwardCorrected, partial(kr.BackwardCorrected, kr.CE(), ref.TRANSITION)),
+]
+
 #: Losses in which samples of a batch meet: (class, make, reference of a whole batch).
 BATCH_CASES = [
     (kr.ANLCEER, partial(kr.ANLCEER, 5.0, 1.0, 0.5), partial(ref.anlceer, alpha=5.0, beta=1.0, lam=0.5, p_min=1e-7)),

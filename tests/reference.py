@@ -368,6 +368,23 @@ def sparse_regularized(loss, tau, lam, p):
     return regularized
 
 
+#: Noise of three classes, one of which is never what a label says.
+TRANSITION = ((0.7, 0.3, 0.0), (0.1, 0.9, 0.0), (0.25, 0.35, 0.4))
+
+
+def forward_corrected(loss_of_probabilities, T):
+    """A loss (p, y) at T^T p."""
+    return lambda z, y: loss_of_probabilities(
+        [mp.fsum(p_i * mpf(row[j]) for p_i, row in zip(softmax(z), T, strict=True)) for j in range(len(T))], y
+    )
+
+
+def backward_corrected(loss, T):
+    """sum_k (T^-1)_{yk} L(k)."""
+    inverse = mp.matrix(T) ** -1
+    return lambda z, y: mp.fsum(inverse[y, k] * loss(z, k) for k in range(len(T)))
+
+
 # Losses of a batch: lists of logits Z and of labels Y to a list.
 
 

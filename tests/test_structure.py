@@ -32,9 +32,10 @@ FLOORS = [
     ],
     ["data.sources", "data.generated", "data.folders", "data.augment"],
     ["data.pipeline", "data.ordering", "data.provenance", "data.loading", "data.gallery"],
-    ["losses.inputs", "losses.base", "losses.algebra", "losses.margins", "losses.elementary", "losses.asymmetric"],
-    ["losses.jensen_shannon", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
-    ["losses.whole_prediction", "losses.bi_tempered", "losses.peer", "regularization"],
+    ["losses.inputs", "losses.samples", "losses.calling", "losses.base", "losses.algebra", "losses.margins"],
+    ["losses.elementary", "losses.asymmetric", "losses.jensen_shannon", "losses.bi_tempered"],
+    ["losses.whole_prediction", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
+    ["losses.peer", "losses.binary", "losses.corrected", "regularization"],
     ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["losses", "noise", "data", "models"],
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
@@ -120,7 +121,7 @@ def test_public_names():
     CE FL MAE RCE NCE NFL NMAE NRCE NGCE GCE SCE TCE AUL AGCE AEL MSE JS Poly1 PHuberCE BiTempered NNCE NNFL
     ANLCE ANLFL ANLCEER APL NCEandMAE NCEandRCE NFLandMAE NFLandRCE NGCEandMAE NGCEandRCE NCEandAGCE NCEandAUL NCEandAEL
     DAL GLS CR PeerLoss SparseRegularized LogitBias MarginScale MarginShift Normalized NegativeNormalized UnitWeight
-    MAEStar GCEStar NFLandMAEStar""".split()
+    MAEStar GCEStar NFLandMAEStar Binary ForwardCorrected BackwardCorrected""".split()
     for name in contract:
         assert getattr(kr, name) is getattr(kr.losses, name)
     assert set(contract) | {"Bootstrap", "RobustLoss", "WeightedSum"} == set(kr.losses.__all__)

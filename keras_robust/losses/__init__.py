@@ -32,6 +32,8 @@ from keras_robust.losses.asymmetric import AEL, AGCE, AUL
 from keras_robust.losses.base import RobustLoss, WeightedSum
 from keras_robust.losses.bi_tempered import BiTempered
 from keras_robust.losses.bi_tempered import tempered_softmax as tempered_softmax
+from keras_robust.losses.binary import Binary
+from keras_robust.losses.corrected import BackwardCorrected, ForwardCorrected
 from keras_robust.losses.elementary import CE, FL, GCE, MAE, RCE, SCE, TCE, PHuberCE, Poly1
 from keras_robust.losses.jensen_shannon import JS
 from keras_robust.losses.logit_bias import GCEStar, MAEStar, NFLandMAEStar
@@ -66,8 +68,11 @@ __all__ = [
     "RCE",
     "SCE",
     "TCE",
+    "BackwardCorrected",
     "BiTempered",
+    "Binary",
     "Bootstrap",
+    "ForwardCorrected",
     "GCEStar",
     "LogitBias",
     "MAEStar",

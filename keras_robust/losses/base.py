@@ -10,15 +10,12 @@ from typing import Any, NamedTuple
 
 import keras
 from keras import ops
-from keras.src.backend.common.masking import get_keras_mask
 
-from keras_robust import backend
 from keras_robust.checks import Interval, refuse
-from keras_robust.labels import Ids, read_labels
+from keras_robust.losses.calling import CalledLoss
 from keras_robust.losses.declaration import (
     DEFAULTS,
     SHARED,
-    DeclaredLoss,
     Moving,
     Part,
     Slot,
@@ -29,15 +26,6 @@ from keras_robust.losses.declaration import (
     snake_case,
 )
 from keras_robust.losses.evidence import Evidence, Probability
-from keras_robust.losses.evidence import evidence as evidence_of
-from keras_robust.losses.inputs import (
-    align_weights,
-    as_predictions,
-    explain_nan,
-    log_of_probabilities,
-    reduce_losses,
-    warn_about_predictions,
-)
 from keras_robust.losses.numerics import SMALLEST, floor, log
 from keras_robust.registration import registered
 
@@ -58,25 +46,7 @@ class Term(NamedTuple):
     of_label: bool = True
 
 
-class SampleStatistics(NamedTuple):
-    """What a loss makes of each sample: tensors (...).
-
-    Attributes:
-        margin: logit margin of the label, before any bias that the loss adds.
-        weight: the implicit weight; NaN for a batch-coupled loss, which has none.
-        loss: the loss of the sample.
-        label: class id of the label; the largest target of a soft one.
-        predicted: class id of the largest logit.
-    """
-
-    margin: Any
-    weight: Any
-    loss: Any
-    label: Any
-    predicted: Any
-
-
-class RobustLoss(DeclaredLoss):
+class RobustLoss(CalledLoss):
     """Base class of all losses of this package.
 
     Shared arguments:
@@ -89,7 +59,7 @@ class RobustLoss(DeclaredLoss):
             `floatx`, float32 and the dtype of `y_pred`.
 
     Shapes:
-        y_pred: (..., K), classes last, K >= 2.
+        y_pred: (..., K), classes last; (K,) gives a scalar. K = 1 is one yes/no output, read as by `Binary`.
         y_true: class ids (integers) of shape (...) or (..., 1), or one-hot / soft labels t of shape (..., K), for
             which the loss is the expectation sum_k t_k L(k).
         Per-sample loss (`reduction=None`): (...).
@@ -97,9 +67,10 @@ class RobustLoss(DeclaredLoss):
     Losses can be weighted and added: `2.0 * CE() + MAE()` is a loss that computes what both need once.
 
     Raises:
-        ValueError: for an argument out of range (in the constructor); for shapes that do not fit, float ids, K = 1
-            (at the first call); for ids outside [0, K) and negative probabilities (eagerly; in a compiled step the
-            loss of such a sample is NaN).
+        ValueError: for an argument out of range (in the constructor); for shapes that do not fit, float ids (at the
+            first call); for ids outside [0, K), targets that are no distribution (an entry below 0, a sum of 0 or
+            above 1) and negative probabilities (where values are in the memory of the host; in a compiled step or on
+            an accelerator the loss of such a sample is NaN).
     """
 
     # What a loss defines
@@ -126,6 +97,16 @@ class RobustLoss(DeclaredLoss):
     #: Whether samples of a batch enter each other's loss.
     batch_coupled = False
 
+    #: Whether a sample has C outputs with a yes/no question each, as `Binary` reads them.
+    asks_questions = False
+
+    #: Whether the loss learns from two classes with the logits (0, z).
+    takes_one_logit = True
+
+    def of_questions(self, questions) -> Any:
+        """Loss (..., C) of each yes/no output; see `samples.Questions`."""
+        return questions.expected(self)
+
     def weight_at_margin(self, margin, num_classes: int) -> Any:
         """- d loss / d margin with its sign at margins of the label, for losses with `of_margin`."""
         raise TypeError(f"{type(self).__name__} is not a function of the label's margin.")
@@ -133,6 +114,16 @@ class RobustLoss(DeclaredLoss):
     def terms(self, num_classes: int) -> list["Term"]:
         """The losses that, weighted and added, have the mean gradient of this one at K classes; itself, if no sum."""
         return [Term(1.0, self)]
+
+    def _configure(self, **keywords):
+        super()._configure(**keywords)
+        parts = self.parts.values()
+        asking = [part for part in parts if part.asks_questions]
+        if asking and not (isinstance(self, WeightedSum) and len(asking) == len(parts)):
+            kind = "a sum with losses of classes" if isinstance(self, WeightedSum) else type(self).__name__
+            raise ValueError(
+                f"Binary goes outside: Binary of {kind}, not {kind} of Binary. Received: {asking[0]!r} as a part."
+            )
 
     # Sums
 
@@ -147,112 +138,6 @@ class RobustLoss(DeclaredLoss):
         return self if isinstance(other, int) and other == 0 else NotImplemented
 
     __rmul__ = __mul__
-
-    # Keras' side
-
-    def __call__(self, y_true, y_pred, sample_weight=None):
-        """The reduced loss; see `keras.losses.Loss`. Ids keep their dtype, NaNs under weight 0 stay out."""
-        with keras.name_scope(self.name):
-            mask = get_keras_mask(y_pred)
-            y_pred = as_predictions(y_pred)
-            if mask is not None:
-                mask = ops.cast(mask, "bool")
-            if sample_weight is not None:
-                sample_weight = align_weights(sample_weight, tuple(y_pred.shape[:-1]))
-            losses, mask = self._losses(y_true, y_pred, mask, sample_weight)
-            return reduce_losses(losses, sample_weight, mask, self.reduction)
-
-    def call(self, y_true, y_pred):
-        """The loss of each sample, of shape `y_pred.shape[:-1]`; 0 for samples of the class to ignore."""
-        return self._losses(y_true, as_predictions(y_pred))[0]
-
-    def implicit_weight(self, y_true, y_pred) -> Any:
-        """The weight that the loss gives each sample, of shape `y_pred.shape[:-1]` and at least 0.
-
-        For a function of the label's margin this is |dL / dmargin|; for a loss that also depends on the other classes,
-        half the L1 norm of its gradient in the logits. The two agree where both exist.
-
-        Reference: Ou & Zhang 2023, with the sign of the weight taken positive.
-
-        Raises:
-            ValueError: for a batch-coupled loss, whose gradient does not belong to one sample.
-        """
-        if self.batch_coupled:
-            raise ValueError(
-                f"{type(self).__name__} has no implicit sample weight: its gradient in the logits of one sample "
-                "depends on the other samples of the batch."
-            )
-        evidence, ignored, _ = self.evidence(y_true, as_predictions(y_pred))
-        weight = self._implicit_weight(evidence)
-        return weight if ignored is None else ops.where(ignored, 0.0, weight)
-
-    def _implicit_weight(self, evidence):
-        if self.of_margin and evidence.has_ids:
-            return ops.abs(self.weight_at_margin(evidence.margin, evidence.num_classes))
-        slope = backend.gradient(lambda z: self.per_sample(evidence.of_logits(z)), evidence.logits)
-        return 0.5 * ops.sum(ops.abs(slope), axis=-1)
-
-    def sample_statistics(self, y_true, y_pred) -> SampleStatistics:
-        """Margin, implicit weight, loss, label and prediction of each sample, each of shape `y_pred.shape[:-1]`.
-
-        No gradient flows through them. A sample of the class to ignore has weight and loss 0, and no label: its label
-        is -1 and its margin NaN.
-        """
-        y_pred = ops.stop_gradient(as_predictions(y_pred))
-        evidence, ignored, _ = self.evidence(y_true, y_pred)
-        loss = self.per_sample(evidence)
-        weight = ops.full_like(loss, float("nan")) if self.batch_coupled else self._implicit_weight(evidence)
-        hard = evidence.with_ids()
-        loss = ops.where(hard.labels.wrong, float("nan"), loss)
-        margin, label = hard.margin, hard.labels.ids
-        if ignored is not None:
-            loss, weight = ops.where(ignored, 0.0, loss), ops.where(ignored, 0.0, weight)
-            margin, label = ops.where(ignored, float("nan"), margin), ops.where(ignored, -1, label)
-        predicted = ops.argmax(y_pred, axis=-1)
-        return SampleStatistics(margin, weight, loss, label, ops.cast(predicted, "int32"))
-
-    # From y_true and y_pred to evidence
-
-    def evidence(self, y_true, y_pred, mask=None, sample_weight=None):
-        """Evidence of the samples that count, the ignored ones, and which count (None: all)."""
-        dtype = self._compute_dtype(y_pred)
-        labels = read_labels(y_true, y_pred, self.ignore_class, dtype)
-        if not self._warned:
-            self._warned = warn_about_predictions(self.name, self.from_logits, y_pred)
-        valid = None
-        if labels.ignored is not None:
-            valid = ops.logical_not(labels.ignored)
-        if mask is not None:
-            valid = mask if valid is None else ops.logical_and(valid, mask)
-        if sample_weight is not None:
-            weighted = ops.logical_and(ops.not_equal(sample_weight, 0), ops.ones_like(y_pred[..., 0], dtype="bool"))
-            valid = weighted if valid is None else ops.logical_and(valid, weighted)
-        if valid is not None:
-            # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
-            y_pred = ops.where(valid[..., None], y_pred, ops.ones_like(y_pred))
-        logits = ops.cast(y_pred, dtype) if self.from_logits else log_of_probabilities(y_pred, dtype)
-        return evidence_of(logits, labels, valid, self.reads), labels.ignored, valid
-
-    def _losses(self, y_true, y_pred, mask=None, sample_weight=None):
-        """Loss of each sample, and which of them enter the mean (None: all)."""
-        evidence, ignored, valid = self.evidence(y_true, y_pred, mask, sample_weight)
-        losses = self.per_sample(evidence)
-        if isinstance(evidence.labels, Ids):
-            losses = ops.where(evidence.labels.wrong, float("nan"), losses)
-        if valid is not None:
-            losses = ops.where(valid, losses, 0.0)
-        if backend.is_concrete(losses) and bool(ops.any(ops.isnan(losses))):
-            explain_nan(type(self).__name__, self.from_logits, y_true, y_pred, evidence.labels, valid)
-        if ignored is not None:
-            kept = ops.logical_not(ignored)
-            mask = kept if mask is None else ops.logical_and(mask, kept)
-        return losses, mask
-
-    def _compute_dtype(self, y_pred):
-        given = keras.backend.standardize_dtype(y_pred.dtype)
-        if not self._dtype_is_default:
-            given = "float32"
-        return "float64" if "float64" in (given, self.dtype) else "float32"
 
 
 class OfProbability(RobustLoss):
@@ -391,6 +276,7 @@ class WeightedSum(OfProbability):
         self.of_probability = all(loss.of_probability for loss in self.losses)
         self.of_margin = all(loss.of_margin for loss in self.losses)
         self.batch_coupled = any(loss.batch_coupled for loss in self.losses)
+        self.asks_questions = all(loss.asks_questions for loss in self.losses)
         self.reads = frozenset() if self.of_probability else frozenset().union(*(loss.reads for loss in self.losses))
         if self.of_probability:
             self.reads_of_sums = frozenset().union(*(loss.reads_of_sums for loss in self.losses))
@@ -451,6 +337,9 @@ class WeightedSum(OfProbability):
 
     def per_sample(self, evidence):
         return evidence.at_label(self) if self.of_probability else self._sum("per_sample", evidence)
+
+    def of_questions(self, questions):
+        return self._sum("of_questions", questions) if self.asks_questions else super().of_questions(questions)
 
     def weight_at_margin(self, margin, num_classes):
         return self._sum("weight_at_margin", margin, num_classes)

@@ -50,6 +50,14 @@ def current(value):
             "JAX compiles for this one would never see it move. Give each model a loss of its own, such as "
             "type(loss).from_config(loss.get_config())."
         )
+    if backend.is_lent(value):
+        raise ValueError(
+            f"The hyper-parameter {value.name!r} of this loss moves, and its value is in `metrics_variables` of the "
+            "step that JAX compiles. In a `train_step` of your own call "
+            "self.stateless_compute_loss(trainable_variables, non_trainable_variables, metrics_variables, "
+            "x=x, y=y, y_pred=y_pred, training=True), which returns the "
+            "loss first, in place of self.compute_loss(...)."
+        )
     return ops.convert_to_tensor(value)
 
 

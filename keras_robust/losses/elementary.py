@@ -136,10 +136,10 @@ class RCE(ElementaryLoss):
     reads_of_sums = frozenset()
 
     def over_others(self, evidence):
-        return -current(self.A) * MAE().over_others(evidence)
+        return -current(self.A) * (float(evidence.num_classes - 2) + ops.exp(evidence.label.log_p))
 
     def over_classes(self, evidence):
-        return -current(self.A) * MAE().over_classes(evidence)
+        return -current(self.A) * float(evidence.num_classes - 1)
 
 
 @registered

@@ -16,10 +16,9 @@ Each number is computed on first use and then shared, so a sum of losses pays fo
 one probability is asked for its value at a `Probability`, which knows its logarithm and its margin.
 """
 
-from functools import cached_property
-
 from keras import ops
 
+from keras_robust.backend import cached_property, largest
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
 from keras_robust.losses.numerics import SMALLEST, floor, one_minus_exp
@@ -80,7 +79,7 @@ class Evidence:
     @cached_property
     def shifted(self):
         """Logits whose largest is 0."""
-        return self.logits - ops.stop_gradient(ops.max(self.logits, axis=-1, keepdims=True))
+        return self.logits - ops.stop_gradient(largest(self.logits, axis=-1, keepdims=True))
 
     def of_logits(self, logits) -> "Evidence":
         """Evidence of other logits for the same labels."""
@@ -171,15 +170,22 @@ class OfIds(Evidence):
     @cached_property
     def others(self) -> Probability:
         """Probabilities (..., K) of the other classes; at the label stands 1 - p_y."""
-        return self.probability(log_p=self.rows.log_shares + self.log_complement[..., None])
+        complement = self.log_complement[..., None]
+        if self.num_classes == 2:
+            return self.probability(log_p=complement + ops.zeros_like(self.logits))
+        return self.probability(log_p=self.rows.log_shares + complement)
 
     @cached_property
     def sum_other_log_probs(self):
         """Sum over k != y of log p_k."""
+        if self.num_classes == 2:  # the one other class is all of the rest: parts of its slope would cancel
+            return self.log_complement
         return self.rows.sum_log_shares + (self.num_classes - 1.0) * self.log_complement
 
     def others_above(self, low):
         """Sum over k != y of max(log p_k - low, 0)."""
+        if self.num_classes == 2:
+            return ops.relu(self.log_complement - (low if isinstance(low, float) else ops.stop_gradient(low)))
         return self.rows.above(low, self.bias)
 
     def over_others(self, loss, log_p_min=None):
@@ -204,7 +210,9 @@ class OfIds(Evidence):
     def max_log_prob(self):
         if self.peak is not None:
             return self.peak.max_log_prob
-        largest_other = self.rows.max_log_share + self.log_complement
+        largest_other = self.log_complement
+        if self.num_classes > 2:
+            largest_other = self.rows.max_log_share + largest_other
         return ops.where(self.rows.label_leads(self.bias), self.label.log_p, largest_other)
 
     def pick(self, values):

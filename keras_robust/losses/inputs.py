@@ -5,10 +5,11 @@ import warnings
 import keras
 import numpy as np
 from keras import ops
+from keras.src.backend import is_tensor
 from keras.src.losses.loss import scale_loss_for_distribution
 
 from keras_robust import backend
-from keras_robust.labels import Ids, Targets
+from keras_robust.labels import Ids
 from keras_robust.losses.numerics import SMALLEST, floor
 
 
@@ -18,8 +19,24 @@ def log_of_probabilities(y_pred, dtype):
     The slope 1 / p is capped at 2^120, and at 2^10 for float16, so that the gradient fits the dtype of `y_pred` with
     room for the weights of a sum.
     """
-    cap = 2.0**10 if keras.backend.standardize_dtype(y_pred.dtype) == "float16" else 2.0**120
-    p = ops.cast(y_pred, dtype)
+    return _capped_log(ops.cast(y_pred, dtype), _steepest(y_pred))
+
+
+def logits_of_answers(y_pred, from_logits, dtype):
+    """Logits (..., C, 2) of no and yes: (0, z), or (log(1 - s), log s) for probabilities s, NaN outside [0, 1]."""
+    yes = ops.cast(y_pred, dtype)
+    if from_logits:
+        return ops.stack([ops.zeros_like(yes), yes], axis=-1)
+    small = yes < 0.5
+    log_no = ops.where(small, ops.log1p(-ops.where(small, yes, 0.0)), _capped_log(1.0 - yes, _steepest(y_pred)))
+    return ops.stack([log_no, _capped_log(yes, _steepest(y_pred))], axis=-1)
+
+
+def _steepest(y_pred):
+    return 2.0**10 if keras.backend.standardize_dtype(y_pred.dtype) == "float16" else 2.0**120
+
+
+def _capped_log(p, cap):
     value = ops.log(floor(p, SMALLEST))
     steep = p < 1.0 / cap
     slope_line = ops.where(p > SMALLEST, p, 0.0) * cap
@@ -29,15 +46,27 @@ def log_of_probabilities(y_pred, dtype):
 
 
 def as_predictions(y_pred):
+    """`y_pred` as a tensor of floats, classes or outputs last.
+
+    Raises:
+        ValueError: for integers, sparse tensors, and scalars.
+    """
+    if backend.is_sparse(y_pred):
+        raise ValueError(f"y_pred must be dense. Received: a sparse tensor of shape {tuple(y_pred.shape)}.")
     y_pred = ops.convert_to_tensor(y_pred)
     dtype = keras.backend.standardize_dtype(y_pred.dtype)
     if "float" not in dtype:
         raise ValueError(f"y_pred must hold floats. Received: y_pred of dtype {dtype}.")
+    shape = tuple(y_pred.shape)
+    if not shape or not shape[-1]:
+        raise ValueError(
+            f"y_pred must have shape (..., K) with a known number of classes K. Received: y_pred of shape {shape}."
+        )
     return y_pred
 
 
-def align_weights(sample_weight, losses_shape):
-    """Brings weights of shape (), (batch,), (batch, 1) or (...) to the rank of the losses."""
+def align_weights(sample_weight, losses_shape, name="sample_weight"):
+    """Brings weights, or a mask, of shape (), (batch,), (batch, 1) or (...) to the rank of the losses."""
     sample_weight = ops.convert_to_tensor(sample_weight)
     shape, rank = tuple(sample_weight.shape), len(losses_shape)
     if len(shape) == rank + 1 and shape[-1] == 1:
@@ -47,8 +76,8 @@ def align_weights(sample_weight, losses_shape):
     sizes = zip(sample_weight.shape, losses_shape, strict=False)
     if len(sample_weight.shape) != rank or any(a != b for a, b in sizes if None not in (a, b) and a != 1):
         raise ValueError(
-            f"sample_weight must fit the per-sample loss of shape {losses_shape}: that shape, its first dimensions, or "
-            f"1 in their place. Received: sample_weight of shape {shape}."
+            f"{name} must fit the per-sample loss of shape {losses_shape}: that shape, its first dimensions, or "
+            f"1 in their place. Received: {name} of shape {shape}."
         )
     return sample_weight
 
@@ -77,32 +106,70 @@ def reduce_losses(losses, sample_weight, mask, reduction):
     return scale_loss_for_distribution(total / ops.where(count == 0, ops.ones_like(count), count))
 
 
-def explain_nan(kind, from_logits, y_true, y_pred, labels, valid):
-    """Says which wrong input made a loss NaN, as a ValueError; a NaN that came in is passed on."""
-    counts = ops.convert_to_numpy(ops.ones_like(y_pred[..., 0], dtype="bool") if valid is None else valid)
-    misplaced = counts & ops.convert_to_numpy(labels.wrong) if isinstance(labels, Ids) else counts & False
-    if misplaced.any():
-        wrong = np.unique(ops.convert_to_numpy(y_true).reshape(misplaced.shape)[misplaced]).tolist()
-        raise ValueError(
-            f"Class ids must lie in [0, {y_pred.shape[-1]}) for y_pred of shape {tuple(y_pred.shape)}. Received ids "
-            f"outside: {wrong[:10]}. If one of them marks samples to leave out, pass it as `ignore_class` to {kind}."
-        )
-    if isinstance(labels, Targets):
-        unknown = counts & np.isnan(ops.convert_to_numpy(labels.targets)).any(axis=-1)
-        if unknown.any():
+def explain_classes(kind, from_logits, y_true, y_pred, labels, valid):
+    """Says which wrong input made a loss of classes NaN, as a ValueError; a NaN that came in is passed on."""
+    counts, wrong = _counted(y_pred[..., 0], labels, valid)
+    if wrong.any():
+        shape, given = tuple(y_pred.shape), np.asarray(_to_numpy(y_true))
+        if isinstance(labels, Ids):
+            ids = np.unique(given.reshape(wrong.shape)[wrong]).tolist()
             raise ValueError(
-                f"One-hot and soft labels must be numbers. Received: NaN in y_true of shape {tuple(y_true.shape)}, in "
-                f"{np.count_nonzero(unknown)} of {unknown.size} samples. Give samples to leave out the weight 0."
+                f"Class ids must lie in [0, {shape[-1]}) for y_pred of shape {shape}. Received ids outside: "
+                f"{ids[:10]}. If one of them marks samples to leave out, pass it as `ignore_class` to {kind}."
             )
-    values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))[counts]
-    if not from_logits and np.any(values < 0):
+        row = given.reshape(shape)[wrong][0].astype("float64")
+        if np.isnan(row).any():
+            raise ValueError(
+                f"One-hot and soft labels must be numbers. Received: NaN in y_true of shape {given.shape}, in "
+                f"{np.count_nonzero(wrong)} of {wrong.size} samples. Give samples to leave out the weight 0."
+            )
+        told = f"a sum of {row.sum():g}" if row.min() >= 0 else f"an entry of {row.min():g}"
         raise ValueError(
-            f"{kind}(from_logits=False) reads probabilities, which are at least 0. Received: y_pred with smallest "
-            f"value {np.nanmin(values):g}. For logits pass from_logits=True."
+            "One-hot and soft labels must be at least 0, with a sum above 0 and at most 1. Received: "
+            f"{np.count_nonzero(wrong)} of {wrong.size} rows of y_true, shape {given.shape}, that are no distribution; "
+            f"the first has {told}. For several classes at once (multi-hot labels, yes/no outputs) use "
+            f"keras_robust.Binary; divide the votes of several annotators by their number; give samples to leave out "
+            "the weight 0."
         )
+    _refuse_probabilities(kind, from_logits, y_pred, counts)
 
 
-def warn_about_predictions(name, from_logits, y_pred) -> bool:
+def explain_answers(kind, from_logits, y_true, y_pred, labels, counted):
+    """Says which wrong input made a loss of yes/no outputs NaN, as a ValueError; a NaN that came in is passed on."""
+    counts, wrong = _counted(y_pred, labels, counted)
+    if wrong.any():
+        found = np.unique(np.asarray(_to_numpy(y_true)).reshape(wrong.shape)[wrong].astype("float64")).tolist()
+        raise ValueError(
+            f"Answers to yes/no outputs must lie in [0, 1]. Received: y_true with {found[:10]}, for y_pred of shape "
+            f"{tuple(y_pred.shape)}. If one of them marks outputs to leave out, pass it as `ignore_class` to {kind}."
+        )
+    _refuse_probabilities(kind, from_logits, y_pred, counts, highest=1.0)
+
+
+def _counted(losses, labels, counted):
+    """Which losses count, and which of those have labels that make no sense; as numpy arrays."""
+    counts = _to_numpy(ops.ones_like(losses, dtype="bool") if counted is None else counted)
+    return counts, counts & _to_numpy(labels.wrong)
+
+
+def _to_numpy(x):
+    return ops.convert_to_numpy(x) if is_tensor(x) else np.asarray(x)
+
+
+def _refuse_probabilities(kind, from_logits, y_pred, counts, highest=np.inf):
+    values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))[counts]
+    if from_logits or not np.any((values < 0) | (values > highest)):
+        return
+    rule = "are at least 0" if highest == np.inf else "lie in [0, 1]"
+    told = "smallest" if np.any(values < 0) else "largest"
+    value = np.nanmin(values) if told == "smallest" else np.nanmax(values)
+    raise ValueError(
+        f"{kind}(from_logits=False) reads probabilities, which {rule}. Received: y_pred with {told} value "
+        f"{value:g}. For logits pass from_logits=True."
+    )
+
+
+def warn_about_predictions(name, from_logits, y_pred, asks_questions=False) -> bool:
     """Warns of predictions that look wrong for `from_logits`; returns whether they could be judged."""
     dtype = keras.backend.standardize_dtype(y_pred.dtype)
     if not from_logits:
@@ -116,6 +183,8 @@ def warn_about_predictions(name, from_logits, y_pred) -> bool:
         return True
     if not backend.is_concrete(y_pred):
         return False
+    if asks_questions or y_pred.shape[-1] == 1:  # a logit of its own may be anything
+        return True
     values = ops.convert_to_numpy(ops.cast(y_pred, "float32"))
     if values.size and values.min() >= 0 and np.allclose(values.sum(axis=-1), 1.0, atol=1e-3):
         warnings.warn(

@@ -263,6 +263,8 @@ class SparseRegularized(RobustLoss):
     lam: float = parameter(default=1.0, within=WEIGHT)
     p: float = parameter(default=0.1, within=greater_than(0.0))
 
+    takes_one_logit = False
+
     def _check(self):
         if not self.from_logits:
             refuse("SparseRegularized", "from_logits", "True, because it normalizes the logits", self.from_logits)

@@ -14,12 +14,14 @@ from keras_robust.losses.rows.generic import log_sum_exp
 __all__ = ["log_sum_exp", "others", "peak", "pick", "whole", "with_slope"]
 
 
+_BACKEND = keras.backend.backend()
+# Keras has imported its backend already, and the backend stays.
+_ROWS = importlib.import_module(f"{__name__}.{_BACKEND}") if _BACKEND in ("jax", "tensorflow", "torch") else generic
+
+
 def _for(x):
     """The module of this package that reads the tensor `x`."""
-    backend = keras.backend.backend()
-    if isinstance(x, keras.KerasTensor) or backend not in ("jax", "tensorflow", "torch"):
-        return generic
-    return importlib.import_module(f"keras_robust.losses.rows.{backend}")
+    return generic if isinstance(x, keras.KerasTensor) else _ROWS
 
 
 def whole(logits) -> generic.Whole:

@@ -1,13 +1,14 @@
 """What is read off rows of logits, in `keras.ops`."""
 
 import math
-from functools import cached_property
 
 from keras import ops
 
+from keras_robust.backend import cached_property, largest
+
 
 def log_sum_exp(x, keepdims=False):
-    top = ops.stop_gradient(ops.max(x, axis=-1, keepdims=True))
+    top = ops.stop_gradient(largest(x, axis=-1, keepdims=True))
     total = top + ops.log(ops.sum(ops.exp(x - top), axis=-1, keepdims=True))
     return total if keepdims else ops.squeeze(total, axis=-1)
 
@@ -26,7 +27,7 @@ def peaked(logits):
     So log sum exp(z - top) has relative digits where the largest is all but the whole; its gradient has them because
     it flows through `top`.
     """
-    top = ops.max(logits, axis=-1)
+    top = largest(logits, axis=-1)
     is_top = logits >= ops.stop_gradient(top)[..., None]
     shifted = ops.where(is_top, 0.0, logits - top[..., None])
     rest = ops.sum(ops.where(is_top, 0.0, ops.exp(shifted)), axis=-1)
@@ -61,7 +62,7 @@ class Whole:
     @cached_property
     def normalizer(self):
         """Largest logit of each row, through which no gradient flows, and log sum exp(z - top)."""
-        top = ops.stop_gradient(ops.max(self.logits, axis=-1))
+        top = ops.stop_gradient(largest(self.logits, axis=-1))
         return top, ops.log(ops.sum(ops.exp(self.logits - top[..., None]), axis=-1))
 
     @property
@@ -81,7 +82,7 @@ class Whole:
     def max_log_prob(self):
         """Maximum over k of log p_k; where several share it, they share its gradient."""
         top, log_total = self.normalizer
-        return ops.max(self.logits, axis=-1) - top - log_total
+        return largest(self.logits, axis=-1) - top - log_total
 
 
 class Peak:
@@ -143,7 +144,7 @@ class Others:
     @cached_property
     def normalizer(self):
         """Largest of the other logits, through which no gradient flows, and log sum exp(z_k - top) of the others."""
-        top = ops.stop_gradient(ops.max(self.masked, axis=-1))
+        top = ops.stop_gradient(largest(self.masked, axis=-1))
         return top, ops.log(ops.sum(ops.exp(self.masked - top[..., None]), axis=-1))
 
     @cached_property

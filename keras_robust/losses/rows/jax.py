@@ -6,11 +6,11 @@ to a library with the arithmetic before it, but writes out what comes of a compa
 """
 
 import math
-from functools import cached_property
 
 import jax
 import jax.numpy as jnp
 
+from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
 _barrier = jax.lax.optimization_barrier

@@ -1,10 +1,10 @@
 """Rows on TensorFlow: gathers and masks that copy nothing twice, and gradients in the fewest passes."""
 
 import math
-from functools import cached_property
 
 import tensorflow as tf
 
+from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
 

@@ -5,10 +5,10 @@ shape. PyTorch runs eagerly and cannot look ahead: what a loss declares in `read
 """
 
 import math
-from functools import cached_property
 
 import torch
 
+from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
 LOWEST = -50.0  # below it exp(-low) times a sum over classes leaves float32
