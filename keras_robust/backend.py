@@ -64,6 +64,12 @@ def is_concrete(x) -> bool:
     return True
 
 
+@not_converted
+def is_traced(x) -> bool:
+    """Whether TensorFlow or JAX is compiling a step in which `x` stands for values to come."""
+    return keras.backend.backend() in ("tensorflow", "jax") and not is_rehearsal() and not is_concrete(x)
+
+
 def largest(x, axis=-1, keepdims=False):
     """`ops.max` along an axis; Keras' one for PyTorch cannot be compiled."""
     if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):

@@ -64,6 +64,7 @@ class HyperparameterSchedule(keras.callbacks.Callback):
         for name, schedule in self.schedules.items():
             if start.get(name) is None:
                 start[name] = self._loss.check_hyperparameter(name, schedule(0, 1))
+        self._warn_of_other_models(model, compiled)
         with variable_scope(model):
             self._variables = {name: self._loss.move(name, start[name]) for name in self.schedules}
         for whole in compiled:
@@ -91,8 +92,21 @@ class HyperparameterSchedule(keras.callbacks.Callback):
     def _epochs(self):
         return self.params["epochs"]
 
+    def _warn_of_other_models(self, model, compiled):
+        """Says so where a step that another model compiled before holds the numbers as they were."""
+        never_compiled = model.train_function is None and model.test_function is None
+        moving = {id(variable) for variable in self._loss.moving()}
+        new = any(id(self._loss.slot(name).value) not in moving for name in self.schedules)
+        if never_compiled and new and any(loss.is_compiled for loss in compiled):
+            warnings.warn(
+                f"Another compiled model holds this loss, and keeps the {', '.join(self.schedules)} that it had when it "
+                "was compiled, whatever this schedule sets. Give each model a loss of its own, such as "
+                "type(loss).from_config(loss.get_config()).",
+                stacklevel=2,
+            )
+
     def _find_loss(self, compiled):
-        inside = [part for loss in compiled for part in _with_parts(loss)]
+        inside = [part for loss in compiled for part in loss.with_parts()]
         if self.loss is not None:
             if not any(self.loss is part for part in inside):
                 raise ValueError(
@@ -179,9 +193,3 @@ class LogitBiasCycle(HyperparameterSchedule):
 
     def __init__(self, values=(5.2, 4.8, 4.3, 3.7, 3.0, 2.3), hold=11, loss=None):
         super().__init__({"epsilon": Cycle(values, hold)}, loss)
-
-
-def _with_parts(loss):
-    yield loss
-    for part in loss.parts.values():
-        yield from _with_parts(part)

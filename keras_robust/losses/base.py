@@ -20,13 +20,12 @@ from keras_robust.losses.declaration import (
     Part,
     Slot,
     as_number,
-    check_saved,
     current,
-    restored,
     snake_case,
 )
 from keras_robust.losses.evidence import Evidence, Probability
 from keras_robust.losses.numerics import SMALLEST, floor, log
+from keras_robust.losses.saved import check_saved, restored
 from keras_robust.registration import registered
 
 

@@ -35,6 +35,9 @@ class CalledLoss(DeclaredLoss):
     #: Read by TensorFlow's AutoGraph: there is nothing to convert.
     autograph_info__ = None
 
+    #: Whether a compiled step of some model holds the numbers that this loss had when it was compiled.
+    is_compiled = False
+
     def with_parts(self):
         """This loss and all that it is made of."""
         yield self
@@ -112,6 +115,8 @@ class CalledLoss(DeclaredLoss):
         if counted is not None:
             counted = ops.logical_and(counted, ops.ones_like(y_pred[..., 0], dtype="bool"))
         samples = self._samples(y_true, y_pred, counted)
+        if backend.is_traced(y_pred):
+            self.is_compiled = True
         if 0 in y_pred.shape:  # a batch without samples, of which TensorFlow takes no maximum
             return ops.sum(ops.cast(y_pred, samples.logits.dtype), axis=-1), None
         losses = samples.losses(self)

@@ -427,3 +427,19 @@ def test_a_moved_loss_in_another_model_takes_effect_or_is_refused():
         fit(again, [HyperparameterSchedule({"q": LINEAR})]),
         lambda e: kr.GCE(LINEAR(e, EPOCHS), from_logits=True),
     )
+
+
+@pytest.mark.skipif(BACKEND == "torch", reason="its steps read the loss anew each time")
+def test_another_model_that_compiled_the_loss_before_is_warned_of():
+    loss = kr.GCE(0.3, from_logits=True)
+    x, y = np.zeros((8, 4), "float32"), np.zeros(8, "int32")
+    models = []
+    for _ in range(2):
+        model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        model.compile("sgd", loss)
+        models.append(model)
+    models[1].fit(x, y, verbose=0)
+    move = HyperparameterSchedule({"q": s.Linear(0.3, 0.9)})
+    with pytest.warns(UserWarning, match="Another compiled model holds this loss, and keeps the q"):
+        models[0].fit(x, y, verbose=0, callbacks=[move])
+    models[0].fit(x, y, verbose=0, callbacks=[move])  # once is enough
