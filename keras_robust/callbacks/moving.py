@@ -99,8 +99,8 @@ class HyperparameterSchedule(keras.callbacks.Callback):
         new = any(id(self._loss.slot(name).value) not in moving for name in self.schedules)
         if never_compiled and new and any(loss.is_compiled for loss in compiled):
             warnings.warn(
-                f"Another compiled model holds this loss, and keeps the {', '.join(self.schedules)} that it had when it "
-                "was compiled, whatever this schedule sets. Give each model a loss of its own, such as "
+                f"Another compiled model holds this loss, and keeps the {', '.join(self.schedules)} that it had when "
+                "it was compiled, whatever this schedule sets. Give each model a loss of its own, such as "
                 "type(loss).from_config(loss.get_config()).",
                 stacklevel=2,
             )

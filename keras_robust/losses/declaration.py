@@ -267,7 +267,7 @@ class DeclaredLoss(keras.losses.Loss):
         slot = self.slot(name)
         if not isinstance(slot.value, Moving):
             value = self.check_hyperparameter(name, value)
-            slot.write(Moving(value, dtype=self._number_dtype(), trainable=False, name=slot.key))
+            slot.write(Moving(value, dtype=self._number_dtype(), trainable=False, name=str(slot.key)))
             self.refresh()
         return slot.value
 
