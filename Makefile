@@ -47,4 +47,4 @@ lint: .venv/ready
 	touch $@
 
 clean:
-	rm -rf site .venv .venv-demo .reference .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .venv .venv-demo .reference .compiled .pytest_cache .ruff_cache .hypothesis
