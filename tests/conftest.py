@@ -30,25 +30,14 @@ def _seed():
 
 
 def pytest_addoption(parser):
-    parser.addoption("--loss", metavar="NAME", help="only the tests of this loss: of its rows, its class, its name")
+    parser.addoption("--loss", metavar="NAME", help="run the tests of this loss alone")
 
 
 def pytest_collection_modifyitems(config, items):
     name = config.getoption("--loss")
-    if name is None:
-        return
-    from cases import NAMES
+    if name is not None:
+        from choice import of_loss
 
-    if name not in NAMES:
-        raise pytest.UsageError(f"There is no loss {name!r}. Known losses: {', '.join(sorted(NAMES))}.")
-    chosen = [item for item in items if name in losses_of(item)]
-    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-    items[:] = chosen
-
-
-def losses_of(item):
-    """The names among a test's parameters: of a row, of a class, of a loss, or a name itself."""
-    for value in item.callspec.params.values() if hasattr(item, "callspec") else ():
-        yield value if isinstance(value, str) else getattr(value, "__name__", type(value).__name__)
-        if type(value).__name__ == "Case":
-            yield value.name
+        chosen = of_loss(name, items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = chosen
