@@ -10,6 +10,8 @@ import pytest
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("MPLBACKEND", "agg")
+# The workers share the cores. PyTorch's threads spin while they wait for one that has none: three times the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run.
 # What is compiled for a processor is kept for it alone.
