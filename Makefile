@@ -1,5 +1,6 @@
 # make demo   sets up .venv-demo (one backend) and runs the main job on embedded data
 # make test   sets up .venv (three backends) and runs the whole suite on each of them
+# make check  runs the tests of one loss, LOSS=GCE, on BACKEND (default jax)
 # make bench  runs the benchmarks in the same environment, on BACKEND (default jax)
 # make docs   builds the documentation into site/, and fails on a warning
 # make lint   ruff, as make test runs it first
@@ -9,26 +10,32 @@ SHELL := bash
 PYTHON ?= python3
 BACKENDS ?= tensorflow jax torch
 WORKERS ?= 2
+DOCS = NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 PIP = -m pip install --quiet --disable-pip-version-check
 
-.PHONY: demo test bench docs lint clean
+.PHONY: demo test check bench docs lint clean
 
 demo: .venv-demo/ready
 	KERAS_BACKEND=jax .venv-demo/bin/keras-robust compare --dataset digits --noise symmetric:0.4 \
 		--losses CE GCE NCEandRCE ANLCE DAL --epochs 60 --seeds 3
 
-test: lint docs
-	@failed=; for backend in $(BACKENDS); do \
+test: lint
+	@$(DOCS) & docs=$$!; failed=; \
+	for backend in $(BACKENDS); do \
 		echo "== $$backend"; \
 		KERAS_BACKEND=$$backend .venv/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS) || failed="$$failed $$backend"; \
 	done; \
+	wait $$docs || failed="$$failed docs"; \
 	if [ -n "$$failed" ]; then echo "failed on:$$failed"; exit 1; fi
+
+check: .venv/ready
+	KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python -m pytest tests/losses --loss "$(LOSS)"
 
 bench: .venv/ready
 	for script in $(filter-out benchmarks/measuring.py,$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
 
 docs: .venv/ready
-	NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
+	$(DOCS)
 
 lint: .venv/ready
 	.venv/bin/ruff check .
@@ -47,4 +54,4 @@ lint: .venv/ready
 	touch $@
 
 clean:
-	rm -rf site .venv .venv-demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .venv .venv-demo .reference .compiled .pytest_cache .ruff_cache .hypothesis

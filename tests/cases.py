@@ -157,3 +157,6 @@ BATCH_CASES = [
     (kr.ANLCEER, partial(kr.ANLCEER, 5.0, 1.0, 0.5), partial(ref.anlceer, alpha=5.0, beta=1.0, lam=0.5, p_min=1e-7)),
     (kr.PeerLoss, partial(kr.PeerLoss, kr.CE(), 0.4), lambda Z, Y: ref.peer(R["CE"], Z, Y, 0.4)),
 ]
+
+#: The public names of all losses that have rows.
+NAMES = {case.name for case in CASES} | {kind.__name__ for kind, *_ in BATCH_CASES + OTHER_CASES}

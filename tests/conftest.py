@@ -1,15 +1,45 @@
-"""Settings of all tests: quiet backends, and the names that examples in docstrings use."""
+"""Settings of all tests: quiet backends, the seed, what JAX has compiled, and the choice of one loss."""
 
+import hashlib
 import os
+import pathlib
+import re
+
+import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 os.environ.setdefault("MPLBACKEND", "agg")
+# The workers share the cores. PyTorch's threads spin while they wait for one that has none: three times the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-import keras
-import pytest
+# JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run.
+# What is compiled for a processor is kept for it alone.
+CPU = pathlib.Path("/proc/cpuinfo")
+PROCESSOR = sorted(set(re.findall("^(?:flags|Features|model name).*$", CPU.read_text(), re.M))) if CPU.exists() else []
+DIGEST = hashlib.sha256("".join(PROCESSOR).encode()).hexdigest()[:16]
+COMPILED = pathlib.Path(__file__).parents[1] / ".compiled" / DIGEST
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 
 @pytest.fixture(autouse=True)
 def _seed():
+    import keras  # not in the process that only hands out tests
+
     keras.utils.set_random_seed(0)
+
+
+def pytest_addoption(parser):
+    parser.addoption("--loss", metavar="NAME", help="run the tests of this loss alone")
+
+
+def pytest_collection_modifyitems(config, items):
+    name = config.getoption("--loss")
+    if name is not None:
+        from choice import of_loss
+
+        chosen = of_loss(name, items)
+        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+        items[:] = chosen

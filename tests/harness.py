@@ -37,6 +37,17 @@ def printed_by(code, *arguments, backend=BACKEND):
     return process.stdout
 
 
+def run_here(code, *arguments):
+    """The names of a program run in this process, which saves the start of another one."""
+    names, before = {"__name__": "__main__"}, sys.argv
+    sys.argv = ["-c", *map(str, arguments)]
+    try:
+        exec(compile(code, "<program>", "exec"), names)
+    finally:
+        sys.argv = before
+    return names
+
+
 @contextlib.contextmanager
 def wide_floats(dtype="float64"):
     """JAX computes in float64 only where asked."""

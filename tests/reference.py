@@ -4,11 +4,13 @@ A loss is a function (logits, label) -> mpf of one sample; its parameters are ke
 `REFERENCE` holds the losses by public class name and `PROBABILITY` the elementary ones as functions of one probability;
 the lower-case functions make wrapped and batch losses of these; `value` and `gradient` evaluate a loss on numpy arrays.
 All is written in probability space with the textbook's softmax and clips nothing: mpf exponents have no bounds.
+`value` and `gradient` compute once, and read from a file afterwards: `cache.py` says what makes them compute anew.
 """
 
 from functools import partial, wraps
 
 import numpy as np
+from cache import cached
 from mpmath import fp, mp, mpf
 
 mp.dps = 150
@@ -17,6 +19,7 @@ mp.dps = 150
 STEP = mpf("1e-20")
 
 
+@cached
 def value(function, logits, ids):
     """Losses of the rows of logits (batch, classes), as a float64 array (batch,)."""
     losses = np.empty(len(logits))
@@ -26,6 +29,7 @@ def value(function, logits, ids):
     return losses
 
 
+@cached
 def gradient(function, logits, ids, entries=None):
     """Gradients of the rows' losses, each in its own logits, as a float64 array (batch, classes).
 

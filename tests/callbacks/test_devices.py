@@ -1,13 +1,10 @@
 """Two virtual CPU devices train as one does: same losses, schedule, penalty, skipped steps and weight log."""
 
 import json
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, printed_by, run_here
 
 import keras_robust as kr
 from keras_robust.diagnostics import WeightLog
@@ -16,20 +13,20 @@ CODE = """
 import json, os, sys
 import numpy as np
 devices = int(sys.argv[1])
-if os.environ["KERAS_BACKEND"] == "jax":
+if os.environ["KERAS_BACKEND"] == "jax" and devices > 1:
     os.environ["XLA_FLAGS"] = f"--xla_force_host_platform_device_count={devices}"
 import keras
 scope = None
-if os.environ["KERAS_BACKEND"] == "jax":
-    if devices > 1:
-        keras.distribution.set_distribution(keras.distribution.DataParallel())
+if devices == 1:
+    pass  # what every process has
+elif os.environ["KERAS_BACKEND"] == "jax":
+    keras.distribution.set_distribution(keras.distribution.DataParallel())
 else:
     import tensorflow as tf
     cpus = tf.config.list_physical_devices("CPU")
     tf.config.set_logical_device_configuration(cpus[0], [tf.config.LogicalDeviceConfiguration()] * devices)
-    if devices > 1:
-        scope = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope()
-        scope.__enter__()
+    scope = tf.distribute.MirroredStrategy([f"CPU:{i}" for i in range(devices)]).scope()
+    scope.__enter__()
 import keras_robust as kr
 x, y = np.random.default_rng(0).normal(size=(32, 5)).astype("float32"), np.arange(32) % 4
 keras.utils.set_random_seed(0)
@@ -60,7 +57,8 @@ if scope is not None:
 logger = kr.callbacks.SampleWeightLogger(sys.argv[2], num_samples=32)
 targets = {"label": y, "index": np.arange(32)[::-1].copy(), "clean": y % 2}
 three = wrapped.fit(x, targets, epochs=3, callbacks=[logger, kr.callbacks.DALSchedule()], **keywords).history
-print(json.dumps([one, two, three, four, five, coupled]))
+found = json.dumps([one, two, three, four, five, coupled])
+print(found)
 """
 
 
@@ -78,16 +76,9 @@ def assert_coupled_losses_see(rows, evaluated):
 
 @pytest.mark.skipif(BACKEND == "torch", reason="Keras trains on one device with PyTorch")
 def test_two_devices_equal_one(tmp_path):
-    runs = []
-    for devices in (1, 2):
-        process = subprocess.run(
-            [sys.executable, "-c", CODE, str(devices), str(tmp_path / str(devices))],
-            env=os.environ | {"KERAS_BACKEND": BACKEND},
-            capture_output=True,
-            text=True,
-        )
-        assert process.returncode == 0, process.stderr[-3000:]
-        runs.append(json.loads(process.stdout.splitlines()[-1]))
+    alone = run_here(CODE, 1, tmp_path / "1")["found"]
+    together = printed_by(CODE, 2, tmp_path / "2").splitlines()[-1]
+    runs = [json.loads(found) for found in (alone, together)]
     assert_coupled_losses_see(8, runs[0].pop())
     assert_coupled_losses_see(8 if BACKEND == "jax" else 4, runs[1].pop())
     assert runs[0][-1] == {"skipped_steps": [1], "loss_scale": [2.0]}

@@ -9,7 +9,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, as_numpy
+from harness import BACKEND, as_numpy, run_here
 
 import keras_robust as kr
 from keras_robust import schedules as s
@@ -354,6 +354,7 @@ def test_wrong_use():
 RESUMED = """
 import json, os, signal, sys, keras, numpy as np, keras_robust as kr
 folder, kill_at = sys.argv[1], int(sys.argv[2])
+os.makedirs(folder, exist_ok=True)
 x, y = np.random.default_rng(0).normal(size=(32, 5)).astype("float32"), np.arange(32) % 4
 keras.utils.set_random_seed(0)
 model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(4)])
@@ -386,13 +387,12 @@ model.fit(x, y, batch_size=8, epochs=6, verbose=0, callbacks=callbacks)
 
 def test_a_killed_process_goes_on_where_it_was(tmp_path):
     def run(folder, kill_at):
-        folder.mkdir(exist_ok=True)
         command = [sys.executable, "-c", RESUMED, str(folder), str(kill_at)]
         return subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True).returncode
 
-    assert run(tmp_path / "unbroken", -1) == 0
+    run_here(RESUMED, tmp_path / "unbroken", -1)
     assert run(tmp_path / "broken", 3) == -signal.SIGKILL
-    assert run(tmp_path / "broken", -1) == 0
+    run_here(RESUMED, tmp_path / "broken", -1)
     whole, resumed = (
         [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]
         for name in ("unbroken", "broken")

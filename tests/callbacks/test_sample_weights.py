@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, as_numpy
+from harness import BACKEND, as_numpy, run_here
 
 import keras_robust as kr
 from keras_robust import schedules
@@ -274,6 +274,7 @@ def test_wrong_use(tmp_path):
 RUN = """
 import os, signal, sys, keras, numpy as np, keras_robust as kr
 folder, kill_at = sys.argv[1], int(sys.argv[2])
+os.makedirs(folder, exist_ok=True)
 rng = np.random.default_rng(0)
 x, y = rng.normal(size=(32, 5)).astype("float32"), {"label": np.arange(32) % 4, "index": np.arange(32)}
 keras.utils.set_random_seed(0)
@@ -300,14 +301,13 @@ model.fit(x, y, batch_size=8, epochs=5, shuffle=False, verbose=0, callbacks=call
 
 def test_a_killed_run_leaves_whole_epochs_and_its_log_goes_on(tmp_path):
     def run(folder, kill_at):
-        folder.mkdir(exist_ok=True)
         command = [sys.executable, "-c", RUN, str(folder), str(kill_at)]
         return subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True).returncode
 
-    assert run(tmp_path / "unbroken", -1) == 0
+    run_here(RUN, tmp_path / "unbroken", -1)
     assert run(tmp_path / "broken", 3) == -signal.SIGKILL
     assert WeightLog(tmp_path / "broken" / "weights").epochs == [0, 1, 2]
-    assert run(tmp_path / "broken", -1) == 0
+    run_here(RUN, tmp_path / "broken", -1)
     whole, resumed = (WeightLog(tmp_path / name / "weights") for name in ("unbroken", "broken"))
     assert resumed.epochs == whole.epochs == [0, 1, 2, 3, 4]
     for field in ("margin", "weight", "loss", "learning_rate", "step"):

@@ -1,22 +1,23 @@
 """A loss in the life of a Keras model: compile, fit, evaluate, save, load elsewhere."""
 
 import json
-import os
-import subprocess
-import sys
 
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
+from harness import BACKEND, printed_by
 
 import keras_robust as kr
 
 LOAD = """
 import json, sys, keras, numpy as np, keras_robust
-data = np.load(sys.argv[2])
-model = keras.models.load_model(sys.argv[1])
-print(json.dumps({"loss": model.evaluate(data["x"], data["y"], verbose=0), "config": model.loss.get_config()}))
+folder, *names = sys.argv[1:]
+data, found = np.load(f"{folder}/data.npz"), {}
+for name in names:
+    model = keras.models.load_model(f"{folder}/{name}.keras")
+    loss = model.evaluate(data["x"], data["y"], verbose=0)
+    found[name] = {"loss": loss, "config": model.loss.get_config()}
+print(json.dumps(found))
 """
 
 
@@ -26,33 +27,36 @@ def data():
     return (np.eye(4)[y] + 0.3 * rng.normal(size=(64, 4))).astype("float32"), y
 
 
-@pytest.mark.parametrize(
-    ("loss", "activation"),
-    [
-        (kr.ANLCE(), "softmax"),
-        (kr.LogitBias(2.0 * kr.NFL(0.7) + kr.AGCE(0.6, 0.6), epsilon=0.5, from_logits=True), None),
-    ],
-    ids=["softmax", "logits"],
-)
-def test_fit_evaluate_save_and_load_in_a_fresh_process(loss, activation, tmp_path):
+LOSSES = {
+    "softmax": kr.ANLCE(),
+    "logits": kr.LogitBias(2.0 * kr.NFL(0.7) + kr.AGCE(0.6, 0.6), epsilon=0.5, from_logits=True),
+}
+
+
+@pytest.fixture(scope="module")
+def lives(tmp_path_factory):
+    """By activation: the history of a training, the loss afterwards, and what a fresh process found in the file."""
+    folder = tmp_path_factory.mktemp("models")
     x, y = data()
-    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4, activation=activation)])
-    model.compile("adam", loss=loss)
-    history = model.fit(x, y, validation_data=(x, y), epochs=3, verbose=0).history
+    np.savez(folder / "data.npz", x=x, y=y)
+    trained = {}
+    for name, loss in LOSSES.items():
+        layer = keras.layers.Dense(4, activation=name if name == "softmax" else None)
+        model = keras.Sequential([keras.Input((4,)), layer])
+        model.compile("adam", loss=loss)
+        history = model.fit(x, y, validation_data=(x, y), epochs=3, verbose=0).history
+        trained[name] = history, model.evaluate(x, y, verbose=0)
+        model.save(folder / f"{name}.keras")
+    found = json.loads(printed_by(LOAD, folder, *LOSSES).splitlines()[-1])
+    return {name: (*trained[name], found[name]) for name in LOSSES}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_fit_evaluate_save_and_load_in_a_fresh_process(name, lives):
+    history, value, loaded = lives[name]
     assert history["loss"][-1] < history["loss"][0]
-    value = model.evaluate(x, y, verbose=0)
-    model.save(tmp_path / "model.keras")
-    np.savez(tmp_path / "data.npz", x=x, y=y)
-    out = subprocess.run(
-        [sys.executable, "-c", LOAD, str(tmp_path / "model.keras"), str(tmp_path / "data.npz")],
-        env=os.environ | {"KERAS_BACKEND": BACKEND},
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout
-    loaded = json.loads(out.splitlines()[-1])
     assert loaded["loss"] == pytest.approx(value, rel=1e-6)
-    assert loaded["config"] == json.loads(json.dumps(loss.get_config()))
+    assert loaded["config"] == json.loads(json.dumps(LOSSES[name].get_config()))
 
 
 def test_one_loss_for_each_output_and_class_weights():

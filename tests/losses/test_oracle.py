@@ -108,30 +108,36 @@ def ties(case):
     return case.get("ill_defined", {}).get("grad_undefined_rows", [])
 
 
+ROWS = {}
+for case, loss in rows():
+    ROWS.setdefault(type(loss).__name__, []).append((case, loss))
+
+
 @pytest.mark.skipif(MISSING, reason="the folder of reference values is not on this machine")
+def test_number_of_rows():
+    assert sum(map(len, ROWS.values())) > 500
+
+
+@pytest.fixture(scope="module")
+def arrays():
+    return tuple(dict(np.load(FOLDER / name)) for name in ("inputs.npz", "cases.npz"))
+
+
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_reference_values(dtype):
-    inputs, cases = np.load(FOLDER / "inputs.npz"), np.load(FOLDER / "cases.npz")
-    checked, wrong = 0, []
+@pytest.mark.parametrize("name", ROWS)
+def test_reference_values(name, dtype, arrays):
+    inputs, cases = arrays
+    wrong = []
     with wide_floats(dtype):
-        for case, loss in rows():
+        for case, loss in ROWS[name]:
             key = case["inputs"].split(":")[1]
             logits, labels = inputs[key + "__logits"].astype(dtype), inputs[key + "__labels"].astype("int32")
             config = loss.get_config() | {"from_logits": True, "dtype": dtype}
             loss = type(loss).from_config(config)
             values, gradient = value_and_gradient(loss, labels, logits)
+            expected = [cases[case["keys"][part]] for part in ("loss", "grad")]
             try:
-                assert_close(
-                    values,
-                    gradient,
-                    cases[case["keys"]["loss"]],
-                    cases[case["keys"]["grad"]],
-                    logits,
-                    dtype,
-                    ties(case),
-                )
+                assert_close(values, gradient, *expected, logits, dtype, ties(case))
             except AssertionError as error:
                 wrong.append(f"{case['id']}: {error}")
-            checked += 1
-    assert checked > 500
-    assert not wrong, f"{len(wrong)} of {checked} rows differ:\n" + "\n".join(wrong[:40])
+    assert not wrong, f"{len(wrong)} of {len(ROWS[name])} rows differ:\n" + "\n".join(wrong[:40])

@@ -17,8 +17,14 @@ BOUNDED = [*SYMMETRIC, kr.GCE, kr.TCE, kr.JS, kr.SCE, kr.PHuberCE, kr.CE, kr.FL,
 
 
 def over_labels(kind, z):
-    loss = kind(from_logits=True)
-    return np.stack([as_numpy(loss.call(np.full(len(z), k), z)) for k in range(z.shape[1])])
+    batch, K = z.shape
+    losses = kind(from_logits=True).call(np.repeat(np.arange(K), batch), np.tile(z, (K, 1)))
+    return as_numpy(losses).reshape(K, batch)
+
+
+def of_each(loss, labels, *logits):
+    """The losses of several batches, computed as one: labels (batches, samples), logits (samples, classes) of each."""
+    return as_numpy(loss.call(labels.ravel(), np.concatenate(logits))).reshape(labels.shape)
 
 
 @pytest.mark.parametrize("kind", NORMALIZED)
@@ -42,9 +48,7 @@ def test_symmetric_losses_sum_to_a_constant(kind, z):
 def test_losses_fall_as_the_labels_logit_rises(kind, z):
     higher = z.copy()
     higher[:, 2] += 1.0
-    y = np.full(3, 2)
-    loss = kind(from_logits=True)
-    before, after = as_numpy(loss.call(y, z)), as_numpy(loss.call(y, higher))
+    before, after = of_each(kind(from_logits=True), np.full((2, 3), 2), z, higher)
     assert np.all(after <= before + 1e-5 * np.maximum(1.0, before))
     assert np.all(after >= -1e-6)
 
@@ -53,13 +57,12 @@ def test_losses_fall_as_the_labels_logit_rises(kind, z):
 @QUICK
 @given(LOGITS, st.permutations(range(5)), st.floats(-1000, 1000, width=32))
 def test_only_differences_of_logits_matter_and_classes_have_no_order(kind, z, order, shift):
-    loss = kind(from_logits=True)
     y = np.array([0, 1, 4])
-    expected = as_numpy(loss.call(y, z))
+    labels = np.stack([y, y, np.argsort(order)[y]])
+    expected, shifted, ordered = of_each(kind(from_logits=True), labels, z, z + np.float32(shift), z[:, order])
     tolerance = 1e-4 * max(1.0, np.abs(expected).max())
-    np.testing.assert_allclose(as_numpy(loss.call(y, z + np.float32(shift))), expected, atol=tolerance)
-    position = np.argsort(order)
-    np.testing.assert_allclose(as_numpy(loss.call(position[y], z[:, order])), expected, atol=tolerance)
+    np.testing.assert_allclose(shifted, expected, atol=tolerance)
+    np.testing.assert_allclose(ordered, expected, atol=tolerance)
 
 
 @QUICK
