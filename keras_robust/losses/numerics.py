@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 SMALLEST = 2.0**-126  # the smallest normal float32
+TINY = 2.0**-60  # beside 1, float64 cannot tell it from 0
 
 
 def floor(x, low):
@@ -33,13 +34,17 @@ def where(condition, then, otherwise):
 
 
 def expm1_over(a, x):
-    """(exp(a x) - 1) / a for a x <= 0, and its limit x at a = 0."""
-    return where(a <= SMALLEST, lambda: x, lambda: -one_minus_exp(a * x) / away_from_zero(a))
+    """(exp(a x) - 1) / a for a x <= 0, and its limit x at a x = 0, before the product underflows."""
+    return where(
+        a <= SMALLEST, lambda: x, lambda: ops.where(a * x < -TINY, -one_minus_exp(a * x) / away_from_zero(a), x)
+    )
 
 
 def log1p_over(a, x):
-    """log(1 + a x) / a, and its limit x at a = 0."""
-    return where(a <= SMALLEST, lambda: x, lambda: ops.log1p(a * x) / away_from_zero(a))
+    """log(1 + a x) / a, and its limit x at a x = 0, before the product underflows."""
+    return where(
+        a <= SMALLEST, lambda: x, lambda: ops.where(ops.abs(a * x) > TINY, ops.log1p(a * x) / away_from_zero(a), x)
+    )
 
 
 def away_from_zero(x):
