@@ -5,7 +5,7 @@ from keras import ops
 from keras_robust.checks import Interval, at_least, refuse
 from keras_robust.losses.algebra import ComposedLoss, ElementaryLoss
 from keras_robust.losses.declaration import Moving, current, parameter
-from keras_robust.losses.numerics import SMALLEST, expm1_over, floor, log, one_minus_exp
+from keras_robust.losses.numerics import expm1_over, floor, log, one_minus_exp, smallest
 from keras_robust.registration import registered
 
 WEIGHT = at_least(0.0)
@@ -72,7 +72,7 @@ class FL(ElementaryLoss):
     @staticmethod
     def _base(log_p):
         """1 - p, kept above 0: it is divided by."""
-        return floor(one_minus_exp(log_p), SMALLEST)
+        return floor(one_minus_exp(log_p), smallest(log_p))
 
 
 @registered

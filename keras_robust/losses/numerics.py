@@ -2,6 +2,7 @@
 
 import math
 
+import keras
 from keras import ops
 
 SMALLEST = 2.0**-126  # the smallest normal float32
@@ -11,6 +12,11 @@ TINY = 2.0**-60  # beside 1, float64 cannot tell it from 0
 def floor(x, low):
     """max(x, low) in the dtype of x: Keras' PyTorch backend rounds a number to float32 in `maximum` and in `where`."""
     return ops.where(x > low, x, ops.zeros_like(x) + low)
+
+
+def smallest(x):
+    """The smallest normal number of the dtype of x, float32 or float64."""
+    return 2.0**-1022 if keras.backend.standardize_dtype(x.dtype) == "float64" else SMALLEST
 
 
 def ceiling(x, high):
