@@ -279,7 +279,7 @@ class PHuberCE(ElementaryLoss):
 
     def value(self, log_p):
         tau = current(self.tau)
-        line = tau * one_minus_exp(log_p) + (log(tau) - (tau - 1.0))
+        line = one_minus_exp(log_p + log(tau)) + log(tau)
         return ops.where(log_p > -log(tau), -log_p, line)
 
     def slope(self, log_p):
