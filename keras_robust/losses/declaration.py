@@ -259,7 +259,7 @@ class DeclaredLoss(keras.losses.Loss):
         slot = self.slot(name)
         if not isinstance(slot.value, Moving):
             value = self.check_hyperparameter(name, value)
-            slot.write(Moving(value, dtype=self._number_dtype(), trainable=False, name=slot.key))
+            slot.write(Moving(value, dtype=self._number_dtype(), trainable=False, name=str(slot.key)))
             self.refresh()
         return slot.value
 
@@ -275,7 +275,9 @@ class DeclaredLoss(keras.losses.Loss):
         slot = self.slot(name)
         value = slot.constraint.check(type(slot.owner).__name__, name, value)
         # A variable holds it in its own dtype, where a number next to an open border may fall on it.
-        slot.constraint.check(type(slot.owner).__name__, name, float(np.dtype(self._number_dtype()).type(value)))
+        with np.errstate(over="ignore", under="ignore"):
+            held = float(np.dtype(self._number_dtype()).type(value))
+        slot.constraint.check(type(slot.owner).__name__, name, held)
         return value
 
     def constraint(self, name: str) -> Interval:
