@@ -61,6 +61,9 @@ def away_from_zero(x):
 def share(part, rest):
     """part / (part + rest) for numbers of at least 0, without the cancellation of its derivative near 1."""
     small = part <= rest
+    # The quotient does not change with the unit, but JAX squares the divisor, which may underflow.
+    unit = 1.0 / floor(ops.stop_gradient(ops.where(small, rest, part)), SMALLEST)
+    part, rest = part * unit, rest * unit
     ratio = ops.where(small, part, rest) / ops.where(small, rest, part)
     return ops.where(small, ratio, 1.0) / (1.0 + ratio)
 
