@@ -147,8 +147,18 @@ def _pending(text, row, classes):
     )
 
 
+@pytest.mark.xfail(reason="(1 - p)^gamma underflows at every class: 0/0", strict=True)
+def test_a_large_gamma_at_even_odds():
+    value, gradient = value_and_gradient(kr.NFL(200.0, from_logits=True), np.array([0]), np.zeros((1, 2), "float32"))
+    assert value[0] == pytest.approx(0.5, rel=1e-5)
+    assert gradient[0, 0] == pytest.approx(-50.3606738, rel=1e-4)
+
+
 @pytest.mark.parametrize("case", [case for case in CASES if case.name != "SparseRegularized"], ids=lambda case: case.id)
-def test_a_constant_added_to_all_logits_changes_nothing(case):
+def test_a_constant_added_to_all_logits_changes_nothing(case, request):
+    if BACKEND != "torch" and case.name in ("NNCE", "ANLCE"):
+        reason = "`above` compares logits with top + level, which is rounded as the logits are"
+        request.applymarker(pytest.mark.xfail(reason=reason, strict=True))
     rng = np.random.default_rng(0)
     z = (rng.integers(-4096, 4096, size=(12, 5)) / 512).astype("float32")
     assert np.array_equal((z + np.float32(8192.0)) - np.float32(8192.0), z)
