@@ -7,7 +7,7 @@ All is written in probability space with the textbook's softmax and clips nothin
 `value` and `gradient` compute once, and read from a file afterwards: `cache.py` says what makes them compute anew.
 """
 
-from functools import partial, wraps
+from functools import cache, partial, wraps
 
 import numpy as np
 from cache import cached
@@ -45,6 +45,29 @@ def gradient(function, logits, ids, entries=None):
                 below = function([*z[:k], z[k] - STEP, *z[k + 1 :]], int(label))
                 slopes[i, k] = (above - below) / (2 * STEP)
     return slopes
+
+
+def at_margins(function, margins):
+    """A function of one probability at margins of the label, as float64 arrays: its value, weight and weight's slope.
+
+    The weight is - d value / d margin. Central differences of so many digits do for all three: a value that falls as
+    the square of 1 - p loses 87 of them at margin 100, and the step is squared.
+    """
+    found = np.empty((3, len(margins)))
+    with mp.workdps(320):
+        for i, (below, at, above) in enumerate(_around(tuple(map(mpf, margins)))):
+            below, at, above = map(function, (below, at, above))
+            found[:, i] = at, (below - above) / (2 * FINE), (2 * at - below - above) / FINE**2
+    return found
+
+
+#: Of the differences at margins.
+FINE = mpf("1e-60")
+
+
+@cache
+def _around(margins):
+    return [[1 / (1 + mp.exp(-x)) for x in (m - FINE, m, m + FINE)] for m in margins]
 
 
 def exact(row):

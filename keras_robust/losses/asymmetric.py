@@ -68,7 +68,7 @@ class AGCE(ElementaryLoss):
         a, q = current(self.a), current(self.q)
         u = one_minus_exp(log_p)
         near, far = ops.log1p(-u / (a + 1.0)), self._log_base(log_p) - log1p(a)
-        return -((a + 1.0) ** q) * expm1_over(q, ops.where(u < 0.5, near, far))
+        return -((a + 1.0) ** q) * expm1_over(q, ops.where(u < 0.5 * (a + 1.0), near, far))
 
     def slope(self, log_p):
         return ops.exp(log_p + (current(self.q) - 1.0) * self._log_base(log_p))

@@ -283,7 +283,9 @@ class DeclaredLoss(keras.losses.Loss):
         slot = self.slot(name)
         value = slot.constraint.check(type(slot.owner).__name__, name, value)
         # A variable holds it in its own dtype, where a number next to an open border may fall on it.
-        slot.constraint.check(type(slot.owner).__name__, name, float(np.dtype(self._number_dtype()).type(value)))
+        with np.errstate(over="ignore", under="ignore"):
+            held = float(np.dtype(self._number_dtype()).type(value))
+        slot.constraint.check(type(slot.owner).__name__, name, held)
         return value
 
     def constraint(self, name: str) -> Interval:

@@ -5,7 +5,7 @@ from keras import ops
 from keras_robust.checks import Interval, at_least, refuse
 from keras_robust.losses.algebra import ComposedLoss, ElementaryLoss
 from keras_robust.losses.declaration import Moving, current, parameter
-from keras_robust.losses.numerics import SMALLEST, expm1_over, floor, log, one_minus_exp
+from keras_robust.losses.numerics import ceiling, expm1_over, floor, log, one_minus_exp, smallest
 from keras_robust.registration import registered
 
 WEIGHT = at_least(0.0)
@@ -65,16 +65,20 @@ class FL(ElementaryLoss):
     gamma: float = parameter(default=0.5, within=at_least(0.0))
 
     def value(self, log_p):
-        return -log_p * self._base(log_p) ** current(self.gamma)
+        return -log_p * self._factor(log_p)
 
     def slope(self, log_p):
-        gamma, u = current(self.gamma), self._base(log_p)
-        return u**gamma * (1.0 - gamma * ops.exp(log_p) * (log_p / u))
+        return self._factor(log_p) * (1.0 - current(self.gamma) * ops.exp(log_p) * (log_p / self._base(log_p)))
+
+    def _factor(self, log_p):
+        """(1 - p)^gamma by the logarithm of 1 - p, whose digits a large gamma takes from a small p."""
+        log_u = ops.where(log_p > -0.5, ops.log(self._base(log_p)), ops.log1p(-ops.exp(ceiling(log_p, -0.5))))
+        return ops.exp(current(self.gamma) * log_u)
 
     @staticmethod
     def _base(log_p):
         """1 - p, kept above 0: it is divided by."""
-        return floor(one_minus_exp(log_p), SMALLEST)
+        return floor(one_minus_exp(log_p), smallest(log_p))
 
 
 @registered
@@ -288,7 +292,7 @@ class PHuberCE(ElementaryLoss):
 
     def value(self, log_p):
         tau = current(self.tau)
-        line = tau * one_minus_exp(log_p) + (log(tau) - (tau - 1.0))
+        line = one_minus_exp(log_p + log(tau)) + log(tau)
         return ops.where(log_p > -log(tau), -log_p, line)
 
     def slope(self, log_p):

@@ -5,8 +5,10 @@ from keras import ops
 from keras_robust.checks import Interval
 from keras_robust.losses.algebra import ElementaryLoss
 from keras_robust.losses.declaration import current, parameter
-from keras_robust.losses.numerics import SMALLEST, floor, log, log1p, one_minus_exp, where
+from keras_robust.losses.numerics import SMALLEST, floor, log, log1p, one_minus_exp, smallest, where
 from keras_robust.registration import registered
+
+LINEAR = -40.0  # float64 cannot tell log(1 + e^x) from e^x below
 
 
 @registered
@@ -58,9 +60,13 @@ class JS(ElementaryLoss):
 
     @staticmethod
     def _p_s_over(log_p, u, pi, divisor):
-        """p s / divisor, s = log(m / p) = log(1 + pi u / p), by logarithms: p may underflow where this does not."""
-        s = -ops.log_sigmoid(log_p - log(pi) - ops.log(floor(u, SMALLEST)))
-        return ops.exp(log_p + ops.log(floor(s, SMALLEST)) - log(divisor))
+        """p s / divisor, s = log(m / p) = log(1 + pi u / p), by logarithms: p may underflow where this does not.
+
+        Where pi u / p is small, s is that.
+        """
+        log_ratio = log(pi) + ops.log(floor(u, smallest(u))) - log_p
+        s = -ops.log_sigmoid(-floor(log_ratio, LINEAR))
+        return ops.where(log_ratio > LINEAR, ops.exp(log_p + ops.log(s) - log(divisor)), u * (pi / divisor))
 
 
 def _inside(pi):

@@ -2,14 +2,21 @@
 
 import math
 
+import keras
 from keras import ops
 
 SMALLEST = 2.0**-126  # the smallest normal float32
+TINY = 2.0**-60  # beside 1, float64 cannot tell it from 0
 
 
 def floor(x, low):
     """max(x, low) in the dtype of x: Keras' PyTorch backend rounds a number to float32 in `maximum` and in `where`."""
     return ops.where(x > low, x, ops.zeros_like(x) + low)
+
+
+def smallest(x):
+    """The smallest normal number of the dtype of x, float32 or float64."""
+    return 2.0**-1022 if keras.backend.standardize_dtype(x.dtype) == "float64" else SMALLEST
 
 
 def ceiling(x, high):
@@ -33,13 +40,17 @@ def where(condition, then, otherwise):
 
 
 def expm1_over(a, x):
-    """(exp(a x) - 1) / a for a x <= 0, and its limit x at a = 0."""
-    return where(a <= SMALLEST, lambda: x, lambda: -one_minus_exp(a * x) / away_from_zero(a))
+    """(exp(a x) - 1) / a for a x <= 0, and its limit x at a x = 0, before the product underflows."""
+    return where(
+        a <= SMALLEST, lambda: x, lambda: ops.where(a * x < -TINY, -one_minus_exp(a * x) / away_from_zero(a), x)
+    )
 
 
 def log1p_over(a, x):
-    """log(1 + a x) / a, and its limit x at a = 0."""
-    return where(a <= SMALLEST, lambda: x, lambda: ops.log1p(a * x) / away_from_zero(a))
+    """log(1 + a x) / a, and its limit x at a x = 0, before the product underflows."""
+    return where(
+        a <= SMALLEST, lambda: x, lambda: ops.where(ops.abs(a * x) > TINY, ops.log1p(a * x) / away_from_zero(a), x)
+    )
 
 
 def away_from_zero(x):
@@ -50,6 +61,9 @@ def away_from_zero(x):
 def share(part, rest):
     """part / (part + rest) for numbers of at least 0, without the cancellation of its derivative near 1."""
     small = part <= rest
+    # The quotient does not change with the unit, but JAX squares the divisor, which may underflow.
+    unit = 1.0 / floor(ops.stop_gradient(ops.where(small, rest, part)), SMALLEST)
+    part, rest = part * unit, rest * unit
     ratio = ops.where(small, part, rest) / ops.where(small, rest, part)
     return ops.where(small, ratio, 1.0) / (1.0 + ratio)
 
