@@ -67,6 +67,9 @@ class ComposedLoss(OfProbability):
     def signed_weight(self, p):
         return self._line.signed_weight(p)
 
+    def gap(self, p, higher):
+        return self._line.gap(p, higher)
+
     def over_others(self, evidence):
         return self._line.over_others(evidence)
 
@@ -153,10 +156,9 @@ class Normalized(WrapperOfProbability):
         self.reads = self.loss.reads_of_sums
 
     def per_sample(self, evidence):
-        label = self.loss.per_sample(evidence)
         if evidence.has_ids:
-            return share(label, self.loss.over_others(evidence))
-        return label / self.loss.over_classes(evidence)
+            return share(*self.loss.label_and_others(evidence))
+        return self.loss.per_sample(evidence) / self.loss.over_classes(evidence)
 
 
 @registered

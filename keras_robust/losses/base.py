@@ -157,11 +157,19 @@ class OfProbability(RobustLoss):
         """- d loss / d margin at a probability: the implicit weight with its sign."""
         return self.slope_at(p) * p.complement
 
+    def gap(self, p: Probability, higher: Probability) -> Any:
+        """The loss at p minus the loss at a higher probability."""
+        return ops.subtract(self.at(p), self.at(higher))
+
     def weight_at_margin(self, margin, num_classes):
         return self.signed_weight(Probability(num_classes, margin=margin))
 
     def per_sample(self, evidence):
         return evidence.at_label(self)
+
+    def label_and_others(self, evidence) -> tuple:
+        """The loss of a sample with an id, and `over_others`, both in units that may differ from sample to sample."""
+        return self.per_sample(evidence), self.over_others(evidence)
 
     #: What the sums below read of the rows.
     reads_of_sums = frozenset({"shares"})
@@ -184,11 +192,10 @@ class Negative:
 
     def __init__(self, loss: OfProbability, p_min, evidence):
         self.loss = loss
-        smallest = ops.convert_to_tensor(log(p_min), evidence.logits.dtype)
-        self.highest = loss.at(evidence.probability(log_p=smallest))
+        self.smallest = evidence.probability(log_p=ops.convert_to_tensor(log(p_min), evidence.logits.dtype))
 
     def at(self, p):
-        return ops.subtract(self.highest, self.loss.at(p))
+        return self.loss.gap(self.smallest, p)
 
     def slope_at(self, p):
         return -self.loss.slope_at(p)
@@ -324,6 +331,9 @@ class WeightedSum(OfProbability):
 
     def signed_weight(self, p):
         return self._sum("signed_weight", p)
+
+    def gap(self, p, higher):
+        return self._sum("gap", p, higher)
 
     def over_others(self, evidence):
         return self._sum("over_others", evidence)

@@ -1,5 +1,7 @@
 """Losses that are functions of one probability, p = p_y."""
 
+import math
+
 from keras import ops
 
 from keras_robust.checks import Interval, at_least, refuse
@@ -64,21 +66,54 @@ class FL(ElementaryLoss):
 
     gamma: float = parameter(default=0.5, within=at_least(0.0))
 
-    def value(self, log_p):
-        return -log_p * self._factor(log_p)
+    def value(self, log_p, log_unit=0.0):
+        return -log_p * self._factor(log_p, log_unit)
 
-    def slope(self, log_p):
-        return self._factor(log_p) * (1.0 - current(self.gamma) * ops.exp(log_p) * (log_p / self._base(log_p)))
+    def slope(self, log_p, log_unit=0.0):
+        steepness = current(self.gamma) * ops.exp(log_p) * (log_p / self._base(log_p))
+        return self._factor(log_p, log_unit) * (1.0 - steepness)
 
-    def _factor(self, log_p):
-        """(1 - p)^gamma by the logarithm of 1 - p, whose digits a large gamma takes from a small p."""
-        log_u = ops.where(log_p > -0.5, ops.log(self._base(log_p)), ops.log1p(-ops.exp(ceiling(log_p, -0.5))))
-        return ops.exp(current(self.gamma) * log_u)
+    def label_and_others(self, evidence):
+        gamma = current(self.gamma)
+        if isinstance(gamma, float) and gamma <= 100.0:
+            return super().label_and_others(evidence)
+        # (1 - p)^gamma may be 0 for every class: it is taken in units of that of the least likely one.
+        two = evidence.num_classes == 2
+        others = evidence.log_complement[..., None] if two else evidence.others.log_p
+        least = ops.minimum(evidence.label.log_p, ops.min(others, axis=-1))
+        unit = ops.stop_gradient(gamma * self._log_base(least))
+        return evidence.at_label(_InUnits(self, unit)), evidence.over_others(
+            _InUnits(self, unit if two else unit[..., None])
+        )
+
+    def _factor(self, log_p, log_unit):
+        """(1 - p)^gamma / exp(log_unit)."""
+        return ops.exp(current(self.gamma) * self._log_base(log_p) - log_unit)
+
+    def _log_base(self, log_p):
+        """log(1 - p), whose digits a large gamma takes from a small p."""
+        return ops.where(log_p > -0.5, ops.log(self._base(log_p)), ops.log1p(-ops.exp(ceiling(log_p, -0.5))))
 
     @staticmethod
     def _base(log_p):
         """1 - p, kept above 0: it is divided by."""
         return floor(one_minus_exp(log_p), smallest(log_p))
+
+
+class _InUnits:
+    """`FL` divided by a number of each sample."""
+
+    def __init__(self, loss, log_unit):
+        self.loss, self.log_unit = loss, log_unit
+
+    def at(self, p):
+        return self.loss.value(p.log_p, self.log_unit)
+
+    def slope_at(self, p):
+        return self.loss.slope(p.log_p, self.log_unit)
+
+    def signed_weight(self, p):
+        return self.slope_at(p) * p.complement
 
 
 @registered
@@ -102,6 +137,9 @@ class MAE(ElementaryLoss):
 
     def slope(self, log_p):
         return ops.exp(log_p)
+
+    def gap(self, p, higher):
+        return ops.exp(higher.log_p) - ops.exp(p.log_p)
 
     reads_of_sums = frozenset()
 
@@ -136,6 +174,9 @@ class RCE(ElementaryLoss):
 
     def slope(self, log_p):
         return -current(self.A) * ops.exp(log_p)
+
+    def gap(self, p, higher):
+        return -current(self.A) * (ops.exp(higher.log_p) - ops.exp(p.log_p))
 
     reads_of_sums = frozenset()
 
@@ -172,6 +213,16 @@ class GCE(ElementaryLoss):
 
     def slope(self, log_p):
         return ops.exp(current(self.q) * log_p)
+
+    def gap(self, p, higher):
+        q = current(self.q)
+        return -ops.exp(q * higher.log_p) * expm1_over(q, p.log_p - higher.log_p)
+
+    def over_others(self, evidence):
+        # At q = 1 the sum over all labels is constant, which rounding would not leave it.
+        if isinstance(self.q, float) and self.q == 1.0:
+            return float(evidence.num_classes - 2) + ops.exp(evidence.label.log_p)
+        return super().over_others(evidence)
 
 
 @registered
@@ -298,3 +349,13 @@ class PHuberCE(ElementaryLoss):
     def slope(self, log_p):
         tau = current(self.tau)
         return ops.where(log_p > -log(tau), ops.ones_like(log_p), tau * ops.exp(log_p))
+
+    def over_others(self, evidence):
+        direct = super().over_others(evidence)
+        if evidence.num_classes == 2:
+            return direct
+        # Where it is linear in all of them, their sum depends on p_y alone, which rounding would not leave it.
+        tau = current(self.tau)
+        linear = (evidence.num_classes - 1.0) * (1.0 + log(tau)) - tau * evidence.label.complement
+        others = ops.where(evidence.rows.at_ids, -math.inf, evidence.others.log_p)
+        return ops.where(ops.max(others, axis=-1) > -log(tau), direct, linear)

@@ -192,4 +192,4 @@ class Others:
 
     def above_level(self, top, level):
         """Sum over k != y of max(z_k - top - level, 0), level (...)."""
-        return ops.sum(ops.relu(self.masked - (top + level)[..., None]), axis=-1)
+        return ops.sum(ops.relu((self.masked - top[..., None]) - level[..., None]), axis=-1)

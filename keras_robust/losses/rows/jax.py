@@ -57,7 +57,7 @@ class Others(generic.Others):
         return _spread(self.logits, self.ids, self.label_logit, top)
 
     def above_level(self, top, level):
-        return _above(self.logits, self.ids, self.label_logit, top + level)
+        return _above(self.logits, self.ids, self.label_logit, top, level)
 
 
 class Peak(generic.Peak):
@@ -181,20 +181,20 @@ def _(primals, tangents):
 
 
 @jax.custom_jvp
-def _above(logits, ids, label_logit, level):
-    """Sum over the others of max(z_k - level, 0), level (...)."""
-    over = jnp.sum(jnp.maximum(logits - level[..., None], 0.0), axis=-1)
-    return over - jnp.maximum(label_logit - level, 0.0)
+def _above(logits, ids, label_logit, top, level):
+    """Sum over the others of max(z_k - top - level, 0), level (...); no gradient flows through `top`."""
+    over = jnp.sum(jnp.maximum((logits - top[..., None]) - level[..., None], 0.0), axis=-1)
+    return over - jnp.maximum((label_logit - top) - level, 0.0)
 
 
 @_above.defjvp
 def _(primals, tangents):
-    (logits, ids, label_logit, level), (change, _, _, change_of_level) = primals, tangents
+    (logits, ids, label_logit, top, level), (change, *_, change_of_level) = primals, tangents
 
     def is_above(x):
-        return jnp.clip((level[..., None] - x) * -1e30, 0.0, 1.0)
+        return jnp.clip((level[..., None] - (x - top[..., None])) * -1e30, 0.0, 1.0)
 
     number = _barrier(jnp.sum(is_above(logits), axis=-1) - is_above(label_logit[..., None])[..., 0])
     counted = jnp.where(_at(ids, logits), 0.0, is_above(logits))
     moved = jnp.sum(counted * change, axis=-1)
-    return _above(logits, ids, label_logit, level), moved - number * change_of_level
+    return _above(logits, ids, label_logit, top, level), moved - number * change_of_level
