@@ -356,6 +356,6 @@ class PHuberCE(ElementaryLoss):
             return direct
         # Where it is linear in all of them, their sum depends on p_y alone, which rounding would not leave it.
         tau = current(self.tau)
-        linear = (evidence.num_classes - 1.0) * (1.0 + log(tau)) - tau * evidence.label.complement
+        linear = (evidence.num_classes - 1.0) * (1.0 + log(tau)) - tau + tau * ops.exp(evidence.label.log_p)
         others = ops.where(evidence.rows.at_ids, -math.inf, evidence.others.log_p)
         return ops.where(ops.max(others, axis=-1) > -log(tau), direct, linear)
