@@ -65,8 +65,8 @@ class Binary(RobustLoss):
     Example:
 
     >>> loss = keras_robust.Binary(keras_robust.GCE(), from_logits=True)
-    >>> round(float(loss(np.array([[1, 0, 1]]), np.array([[2.0, -1.0, 0.0]]))), 4)
-    0.2941
+    >>> round(float(loss([[1, 0, 1]], [[2.0, -1.0, 0.0]])), 4)
+    0.3173
     """
 
     loss: RobustLoss = parameter(within=Part())

@@ -349,8 +349,12 @@ class DeclaredLoss(keras.losses.Loss):
         loss._explicit = {key for key in loss._explicit if config[key] != DEFAULTS[key]}
         return loss
 
+    def shown(self) -> list[str]:
+        """The arguments that tell this loss from another of its class."""
+        return list(parameters_of(type(self)))
+
     def __repr__(self):
-        own = [f"{name}={getattr(self, name)!r}" for name in parameters_of(type(self))]
+        own = [f"{name}={getattr(self, name)!r}" for name in self.shown()]
         own += [f"{key}={getattr(self, key)!r}" for key in SHARED if key in self._explicit]
         return f"{type(self).__name__}({', '.join(own)})"
 

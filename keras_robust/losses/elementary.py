@@ -300,6 +300,9 @@ class TCE(ElementaryLoss):
     def constraint_now(self, key):
         return Interval(1.0, float(self.t_max))
 
+    def shown(self):
+        return ["t"] if self.t_max == self.t else ["t", "t_max"]
+
 
 @registered
 class Poly1(ComposedLoss):

@@ -26,7 +26,7 @@ def drawable(owner: str, images) -> np.ndarray:
 
     Example:
 
-    >>> drawable("contact_sheet", np.full((1, 2, 2), 255.0)).max()
+    >>> float(drawable("contact_sheet", np.full((1, 2, 2), 255.0)).max())
     1.0
     """
     try:
