@@ -30,7 +30,12 @@ model.compile(
 targets = {"label": labels.noisy, "index": np.arange(N), "clean": labels.clean}
 logger = callbacks.SampleWeightLogger(tempfile.mkdtemp(), num_samples=N)
 history = model.fit(
-    digits.x_train, targets, batch_size=128, epochs=EPOCHS, callbacks=[callbacks.DALSchedule(), logger], verbose=0
+    digits.x_train,
+    targets,
+    batch_size=128,
+    epochs=EPOCHS,
+    callbacks=[callbacks.DALSchedule(epochs=EPOCHS), logger],
+    verbose=0,
 ).history
 print(f"last epoch: {history['memorized_share'][-1]:.1%} memorized, {history['corrected_share'][-1]:.1%} corrected")
 

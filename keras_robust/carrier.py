@@ -16,6 +16,8 @@ class Carrier(keras.metrics.Metric):
     def __init__(self):
         super().__init__(name="robust_hyperparameters")
         self.carried = []
+        #: Whether the model had compiled a step before a carrier had it compiled again.
+        self.was_compiled = False
 
     @property
     def variables(self):
@@ -42,7 +44,15 @@ def carry(model: keras.Model, variables) -> None:
     new = [v for v in variables if not any(v is known for known in carrier.carried)]
     if new:
         carrier.carried = [*carrier.carried, *new]
+        carrier.was_compiled |= model.train_function is not None or model.test_function is not None
         model.train_function = model.test_function = None
+
+
+def has_compiled_steps(model: keras.Model) -> bool:
+    """Whether the model has compiled a step for training or validation."""
+    carrier = getattr(model, "_robust_hyperparameters", None)
+    before = carrier is not None and carrier.was_compiled
+    return before or model.train_function is not None or model.test_function is not None
 
 
 def compiled_losses(model: keras.Model) -> list[RobustLoss]:

@@ -19,7 +19,7 @@ from importlib import metadata
 from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 
 import numpy as np
-from mpmath import mpf
+from mpmath import mp, mpf
 
 FOLDER = pathlib.Path(__file__).parents[1] / ".reference"
 _PLAIN = (type(None), bool, int, float, str, bytes, type(...))
@@ -76,6 +76,10 @@ def _described(value, seen):
         yield from _described((value.func, value.args, value.keywords), seen)
     elif isinstance(value, CodeType):
         yield from _described([getattr(value, name) for name in _OF_CODE], seen)
+    elif isinstance(value, mp.matrix):
+        yield from _described(value.tolist(), seen)
+    elif isinstance(value, ModuleType) and _package(value) is None:
+        yield pathlib.Path(value.__file__).read_bytes()
     elif package := _package(value):
         version = sys.version if package in ("builtins", "functools") else _version(package)
         yield f"{package} {version} {getattr(value, '__name__', '')} {getattr(value, 'prec', '')}".encode()

@@ -3,7 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
-from cases import CASES, NAMES
+from cases import BATCH_CASES, CASES, NAMES, OTHER_CASES
 from choice import of_loss
 from harness import once
 
@@ -26,7 +26,7 @@ def test_a_name_matches_exactly():
 
 
 def test_every_loss_has_tests():
-    rows = [item(case=case) for case in CASES] + [item(kind=kr.ANLCEER), item(kind=kr.PeerLoss)]
+    rows = [item(case=case) for case in CASES] + [item(kind=kind) for kind, *_ in BATCH_CASES + OTHER_CASES]
     assert sum(len(of_loss(name, rows)) for name in NAMES) == len(rows)
     assert all(of_loss(name, rows) for name in NAMES)
 

@@ -5,7 +5,7 @@ import warnings
 import keras
 
 from keras_robust.backend import variable_scope
-from keras_robust.carrier import carry, compiled_losses
+from keras_robust.carrier import carry, compiled_losses, has_compiled_steps
 from keras_robust.checks import at_least, refuse
 from keras_robust.last_layer import check_last_layer
 from keras_robust.losses import DAL, GCEStar, LogitBias, MAEStar, NFLandMAEStar, RobustLoss
@@ -94,10 +94,9 @@ class HyperparameterSchedule(keras.callbacks.Callback):
 
     def _warn_of_other_models(self, model, compiled):
         """Says so where a step that another model compiled before holds the numbers as they were."""
-        never_compiled = model.train_function is None and model.test_function is None
         moving = {id(variable) for variable in self._loss.moving()}
         new = any(id(self._loss.slot(name).value) not in moving for name in self.schedules)
-        if never_compiled and new and any(loss.is_compiled for loss in compiled):
+        if new and not has_compiled_steps(model) and any(loss.is_compiled for loss in compiled):
             warnings.warn(
                 f"Another compiled model holds this loss, and keeps the {', '.join(self.schedules)} that it had when "
                 "it was compiled, whatever this schedule sets. Give each model a loss of its own, such as "

@@ -274,21 +274,21 @@ class TCE(ElementaryLoss):
     )
 
     def _check(self):
-        if self.t_max is None:
-            self.__dict__["t_max"] = self.t
-        elif not isinstance(self.t, Moving) and self.t > self.t_max:
-            refuse("TCE", "t", f"at most t_max, {self.t_max}", self.t)
+        if not isinstance(self.t, Moving):
+            if self.t_max is not None and self.t > self.t_max:
+                refuse("TCE", "t", f"at most t_max, {self.t_max}", self.t)
+            self._most = self.t_max or self.t
 
     def value(self, log_p):
         """Horner's scheme; a term above a t that moves is switched off."""
         u, total = one_minus_exp(log_p), 0.0
-        for i in range(self.t_max, 0, -1):
+        for i in range(self._most, 0, -1):
             total = u * (total + self._counts(i) / i)
         return total
 
     def slope(self, log_p):
         u, total = one_minus_exp(log_p), 0.0
-        for i in range(self.t_max, 0, -1):
+        for i in range(self._most, 0, -1):
             total = u * total + self._counts(i)
         return ops.exp(log_p) * total
 
@@ -298,10 +298,14 @@ class TCE(ElementaryLoss):
         return float(counts) if isinstance(counts, bool) else ops.cast(counts, "float32")
 
     def constraint_now(self, key):
-        return Interval(1.0, float(self.t_max))
+        return Interval(1.0, float(self._most))
 
     def shown(self):
-        return ["t"] if self.t_max == self.t else ["t", "t_max"]
+        return ["t"] if self.t_max is None else ["t", "t_max"]
+
+    def get_config(self):
+        moved = {"t_max": self._most} if isinstance(self.t, Moving) else {}
+        return super().get_config() | moved
 
 
 @registered
