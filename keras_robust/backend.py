@@ -60,8 +60,18 @@ def is_concrete(x) -> bool:
 
             if torch.compiler.is_compiling() or not isinstance(x, torch.Tensor):
                 return False
-            return x.device.type == "cpu" and not torch._C._functorch.is_functorch_wrapped_tensor(x)
+            return x.device.type == "cpu" and not is_transformed(x)
     return True
+
+
+@not_converted
+def is_transformed(x) -> bool:
+    """Whether `x` is in the hands of `torch.func`, which has no rules for what is done in place."""
+    if keras.backend.backend() != "torch":
+        return False
+    import torch
+
+    return not torch.compiler.is_compiling() and torch._C._functorch.is_functorch_wrapped_tensor(x)
 
 
 @not_converted

@@ -11,6 +11,7 @@ import math
 
 from keras import ops
 
+from keras_robust.backend import largest
 from keras_robust.checks import Interval, refuse
 from keras_robust.losses.base import Negative, OfProbability, RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
@@ -204,7 +205,7 @@ class NegativeNormalized(WrapperOfProbability):
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
         if not isinstance(p_min, float):
             p_min = ops.where(p_min * evidence.num_classes < 1.0, p_min, math.nan)
-        negative = Negative(self.loss, p_min, evidence)
+        negative = Negative(self.loss, p_min)
         if evidence.has_ids:
             return share(self.loss.negative_over_others(evidence, p_min), evidence.at_label(negative, log(p_min)))
         values = evidence.of_classes(negative, log(p_min))
@@ -245,7 +246,7 @@ class UnitWeight(WrapperOfProbability):
             best = ops.argmax(weights)
             low = ops.take(margins, ops.maximum(best - 1, 0))
             high = ops.take(margins, ops.minimum(best + 1, 512))
-            highest = ops.max(weights)
+            highest = largest(weights)
         return 1.0 / highest
 
     def at(self, p):

@@ -184,18 +184,20 @@ class OfProbability(RobustLoss):
 
     def negative_over_others(self, evidence, p_min) -> Any:
         """Sum of A - loss over the K - 1 other labels, p floored at `p_min`, A the loss there."""
-        return evidence.over_others(Negative(self, p_min, evidence), log(p_min))
+        return evidence.over_others(Negative(self, p_min), log(p_min))
 
 
 class Negative:
     """A - L as a function of one probability, A = L at p_min."""
 
-    def __init__(self, loss: OfProbability, p_min, evidence):
-        self.loss = loss
-        self.smallest = evidence.probability(log_p=ops.convert_to_tensor(log(p_min), evidence.logits.dtype))
+    def __init__(self, loss: OfProbability, p_min):
+        self.loss, self.log_p_min = loss, log(p_min)
 
     def at(self, p):
-        return self.loss.gap(self.smallest, p)
+        # Made here, not before: a tensor of another level is not known where `torch.func` calls this.
+        place = p.log_p[..., :1] if p.log_p.shape else p.log_p
+        smallest = Probability(p.num_classes, log_p=ops.zeros_like(place) + self.log_p_min)
+        return self.loss.gap(smallest, p)
 
     def slope_at(self, p):
         return -self.loss.slope_at(p)

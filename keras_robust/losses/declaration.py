@@ -8,7 +8,6 @@ gives `GCE(q=0.7, *, from_logits=False, ...)` with a checked, serialized, read-o
 
 import copy
 import dataclasses
-import functools
 import inspect
 import math
 import re
@@ -111,13 +110,9 @@ def parameter(*, default: Any = REQUIRED, within: Any, fixed: bool = False, kw_o
     return Parameter(default, within, fixed, kw_only)
 
 
-@functools.cache
 def parameters_of(cls) -> dict[str, Parameter]:
     """The declared parameters of a class, base classes first."""
-    found = {}
-    for base in reversed(cls.__mro__):
-        found.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
-    return found
+    return cls._parameters
 
 
 def _shared(*, from_logits=False, ignore_class=None, reduction="sum_over_batch_size", name=None, dtype=None):
@@ -140,8 +135,13 @@ class DeclaredLoss(keras.losses.Loss):
         name: str | None = parameter(default=None, within=None, kw_only=True)
         dtype: Any = parameter(default=None, within=None, kw_only=True)
 
+    _parameters: dict = {}
+
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
+        cls._parameters = {}
+        for base in reversed(cls.__mro__):
+            cls._parameters.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
         if "__init__" in vars(cls):
             return
         own = [p.signature() for p in parameters_of(cls).values()]

@@ -8,6 +8,7 @@ import importlib
 
 import keras
 
+from keras_robust.backend import is_transformed
 from keras_robust.losses.rows import generic
 from keras_robust.losses.rows.generic import log_sum_exp
 
@@ -21,7 +22,7 @@ _ROWS = importlib.import_module(f"{__name__}.{_BACKEND}") if _BACKEND in ("jax",
 
 def _for(x):
     """The module of this package that reads the tensor `x`."""
-    return generic if isinstance(x, keras.KerasTensor) else _ROWS
+    return generic if isinstance(x, keras.KerasTensor) or is_transformed(x) else _ROWS
 
 
 def whole(logits) -> generic.Whole:
@@ -46,4 +47,4 @@ def pick(values, ids):
 
 def with_slope(function, x):
     """A value with the derivative that is given beside it; see `generic.with_slope`."""
-    return _for(x).with_slope(function, x)
+    return (generic if isinstance(x, keras.KerasTensor) else _ROWS).with_slope(function, x)
