@@ -234,7 +234,7 @@ class UnitWeight(WrapperOfProbability):
 
     def _check(self):
         super()._check()
-        self.decreasing = self.loss.decreasing
+        self.decreasing, self.reads = self.loss.decreasing, self.loss.reads
 
     def factor(self, num_classes, dtype="float32"):
         """1 / sup over the margin of |w|, from three rounds of search on ever finer grids."""

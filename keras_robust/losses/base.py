@@ -285,7 +285,7 @@ class WeightedSum(OfProbability):
         self.of_margin = all(loss.of_margin for loss in self.losses)
         self.batch_coupled = any(loss.batch_coupled for loss in self.losses)
         self.asks_questions = all(loss.asks_questions for loss in self.losses)
-        self.reads = frozenset() if self.of_probability else frozenset().union(*(loss.reads for loss in self.losses))
+        self.reads = frozenset().union(*(loss.reads for loss in self.losses))
         if self.of_probability:
             self.reads_of_sums = frozenset().union(*(loss.reads_of_sums for loss in self.losses))
         weights = [as_number(weight) for weight in self.weights]

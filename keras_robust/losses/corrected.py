@@ -45,7 +45,7 @@ class CorrectedLoss(RobustLoss):
         self._log_t = np.log(np.where(flips, self._matrix, 1.0)).tolist()
         self._flips, self._reached = flips.tolist(), flips.any(axis=0).tolist()
 
-    reads = frozenset({"peak"})
+    reads = frozenset({"shares"})
 
     def check_fit(self, evidence):
         """Refuses a matrix that does not fit the number of classes."""

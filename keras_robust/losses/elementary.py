@@ -144,7 +144,7 @@ class MAE(ElementaryLoss):
     reads_of_sums = frozenset()
 
     def over_others(self, evidence):
-        return float(evidence.num_classes - 2) + ops.exp(evidence.label.log_p)
+        return evidence.sum_other_complements
 
     def over_classes(self, evidence):
         return float(evidence.num_classes - 1)
@@ -181,7 +181,7 @@ class RCE(ElementaryLoss):
     reads_of_sums = frozenset()
 
     def over_others(self, evidence):
-        return -current(self.A) * (float(evidence.num_classes - 2) + ops.exp(evidence.label.log_p))
+        return -current(self.A) * evidence.sum_other_complements
 
     def over_classes(self, evidence):
         return -current(self.A) * float(evidence.num_classes - 1)
@@ -221,7 +221,7 @@ class GCE(ElementaryLoss):
     def over_others(self, evidence):
         # At q = 1 the sum over all labels is constant, which rounding would not leave it.
         if isinstance(self.q, float) and self.q == 1.0:
-            return float(evidence.num_classes - 2) + ops.exp(evidence.label.log_p)
+            return evidence.sum_other_complements
         return super().over_others(evidence)
 
 

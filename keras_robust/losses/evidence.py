@@ -175,6 +175,11 @@ class OfIds(Evidence):
             return self.probability(log_p=complement + ops.zeros_like(self.logits))
         return self.probability(log_p=self.rows.log_shares + complement)
 
+    @property
+    def sum_other_complements(self):
+        """Sum over k != y of 1 - p_k."""
+        return self.num_classes - 2.0 + ops.exp(self.label.log_p)
+
     @cached_property
     def sum_other_log_probs(self):
         """Sum over k != y of log p_k."""

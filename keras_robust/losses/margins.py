@@ -141,6 +141,8 @@ class MarginScale(WrapperOfExpectedMargin, WrapperOfProbability):
     """
 
     of_probability = of_margin = True
+    # The margin itself: beyond 87 log p does not tell it.
+    reads = frozenset({"margin"})
 
     def _check(self):
         super()._check()

@@ -254,3 +254,14 @@ def test_wrapped_losses_equal_ops_in_half_precision_logits():
     z = ops.cast(Z, "bfloat16")
     expected = values(kr.NCEandRCE(from_logits=True), z=ops.cast(z, "float32"))
     np.testing.assert_array_equal(values(kr.NCEandRCE(from_logits=True), z=z), expected)
+
+
+def test_a_scaled_margin_keeps_its_range_beside_a_bootstrap():
+    z = np.array([[500.0, 0.0, -1.0], [-500.0, 0.0, 1.0]], "float32")
+    y = np.array([0, 0])
+    scaled = kr.MarginScale(kr.CE(), tau=0.01, expected_margin=1.0)
+    for narrow in (scaled, kr.UnitWeight(scaled), 2.0 * scaled):
+        both = value_and_gradient(logits(narrow + kr.DAL(1.2, 0.5)), y, z)
+        parts = [value_and_gradient(logits(part), y, z) for part in (narrow, kr.DAL(1.2, 0.5))]
+        for got, one, other in zip(both, *parts, strict=True):
+            np.testing.assert_allclose(got, one + other, rtol=1e-5, atol=1e-9)
