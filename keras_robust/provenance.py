@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_robust.backend import is_rehearsal
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.labels import class_ids
@@ -46,7 +47,8 @@ def read_provenance(y, owner: str = "ProvenanceModel") -> Provenance:
     if "label" not in y or not y.keys() <= set(Provenance._fields):
         rule = 'labels, or a dict of "label" with "index" and "clean" where they are known; it takes one output'
         refuse(owner, "y", rule, sorted(map(str, y)))
-    if y.get("index") is not None and "int" not in (dtype := _dtype(y["index"])):
+    # Where only shapes are asked for, numbers of samples may come as their mean.
+    if y.get("index") is not None and "int" not in (dtype := _dtype(y["index"])) and not is_rehearsal():
         refuse(owner, "index", "whole numbers, one for each sample", f"{dtype} of shape {tuple(y['index'].shape)}")
     return Provenance(**y)
 

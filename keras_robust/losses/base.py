@@ -195,7 +195,7 @@ class Negative:
 
     def at(self, p):
         # Made here, not before: a tensor of another level is not known where `torch.func` calls this.
-        place = p.log_p[..., :1] if p.log_p.shape else p.log_p
+        place = p.log_p[..., :1] if len(p.log_p.shape) else p.log_p
         smallest = Probability(p.num_classes, log_p=ops.zeros_like(place) + self.log_p_min)
         return self.loss.gap(smallest, p)
 
