@@ -81,8 +81,9 @@ class ForwardCorrected(CorrectedLoss):
 
     Example:
 
-    >>> loss = keras_robust.ForwardCorrected(keras_robust.CE(), [[0.8, 0.2], [0.4, 0.6]])
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    >>> T = [[0.8, 0.2], [0.4, 0.6]]
+    >>> loss = keras_robust.ForwardCorrected(keras_robust.CE(), T)
+    >>> round(float(loss([0], [[0.5, 0.5]])), 4)
     0.5108
     """
 
@@ -121,8 +122,9 @@ class BackwardCorrected(CorrectedLoss):
 
     Example:
 
-    >>> loss = keras_robust.BackwardCorrected(keras_robust.CE(), [[0.8, 0.2], [0.4, 0.6]])
-    >>> round(float(loss(np.array([0]), np.array([[0.5, 0.5]]))), 4)
+    >>> T = [[0.8, 0.2], [0.4, 0.6]]
+    >>> loss = keras_robust.BackwardCorrected(keras_robust.CE(), T)
+    >>> round(float(loss([0], [[0.5, 0.5]])), 4)
     0.6931
     """
 

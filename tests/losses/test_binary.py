@@ -340,3 +340,22 @@ def test_dense_1_trains_as_two_logits_do():
         model.compile(keras.optimizers.Adam(0.05), loss=loss)
         histories.append(model.fit(x, y, epochs=3, verbose=0).history["loss"])
     assert histories[0] == pytest.approx(histories[1], rel=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="one backend trains for all")
+def test_flipped_entries_of_many_labels_are_not_memorized():
+    rng = np.random.default_rng(1)
+    samples, directions = rng.normal(size=(3000, 20)).astype("float32"), rng.normal(size=(20, 10))
+    tags = samples @ directions > 1.0
+    given = (tags[:2000] ^ (rng.uniform(size=(2000, 10)) < 0.3)).astype("float32")
+    right = {}
+    for name, loss in (
+        ("cross entropy", keras.losses.BinaryCrossentropy(from_logits=True)),
+        ("robust", kr.Binary(kr.GCE(), from_logits=True)),
+    ):
+        keras.utils.set_random_seed(0)
+        model = keras.Sequential([keras.Input((20,)), keras.layers.Dense(128, "relu"), keras.layers.Dense(10)])
+        model.compile(keras.optimizers.Adam(0.003), loss=loss)
+        model.fit(samples[:2000], given, batch_size=128, epochs=30, verbose=0)
+        right[name] = np.mean((model.predict(samples[2000:], verbose=0) > 0) == tags[2000:])
+    assert right["robust"] > right["cross entropy"] + 0.05, right
