@@ -13,6 +13,10 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # The workers share the cores. PyTorch's threads spin while they wait for one that has none: three times the work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+# TensorFlow on a CPU uses XLA only where asked to. LLVM's optimization is most of the time that takes.
+if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+
 # JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run.
 # What is compiled for a processor is kept for it alone.
 CPU = pathlib.Path("/proc/cpuinfo")

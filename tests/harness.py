@@ -84,7 +84,7 @@ def value_and_gradient(loss, y_true, y_pred, sample_weight=None, compiled=False)
                 value, losses = total(z)
             return losses, tape.gradient(value, z)
 
-        losses, gradient = (tf.function(step, jit_compile=True) if compiled else step)(y_pred)
+        losses, gradient = (tf.function(step, jit_compile=True, autograph=False) if compiled else step)(y_pred)
     elif BACKEND == "jax":
         import jax
 
