@@ -13,8 +13,14 @@ from keras import ops
 from scipy import stats
 
 BACKEND = keras.backend.backend()
-once = pytest.mark.skipif(BACKEND != "jax", reason="does not depend on the backend")
+#: For what does not depend on the backend. PyTorch traces and compiles nothing, and is done first.
+once = pytest.mark.skipif(BACKEND != "torch", reason="does not depend on the backend")
 REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
+
+
+def in_turn(values):
+    """Every third of the values: what hardly depends on the backend is run on one of the three, in turn."""
+    return list(values)[("tensorflow", "jax", "torch").index(BACKEND) :: 3]
 
 
 def real_data(*parts):

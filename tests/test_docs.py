@@ -14,7 +14,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, once
+from harness import BACKEND, in_turn, once
 
 import keras_robust
 
@@ -22,9 +22,8 @@ BACKENDS = ("jax", "tensorflow", "torch")
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(keras_robust.__path__, "keras_robust.")
-    if not module.name.endswith("__main__")
-    # What only one backend loads.
-    and not module.name.startswith(tuple(f"keras_robust.losses.rows.{name}" for name in {*BACKENDS} - {BACKEND}))
+    # What only one backend loads, and the program.
+    if module.name.rpartition(".")[2] not in (*BACKENDS, "__main__")
 ]
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -35,7 +34,7 @@ DIRECTIVE = re.compile(r"^::: keras_robust\.(\S+)$", flags=re.MULTILINE)
 MODULES_WITH_NAMES = ["", "diagnostics.pictures", "diagnostics.plots", "optimizers", "recommendation"]
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [*in_turn(MODULES), f"keras_robust.losses.rows.{BACKEND}"])
 def test_docstring_examples(name, tmp_path):
     module = importlib.import_module(name)
     common = {"np": np, "keras": keras, "keras_robust": keras_robust, "tmp_path": tmp_path}
@@ -44,7 +43,11 @@ def test_docstring_examples(name, tmp_path):
     assert result.failed == 0
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if BLOCK.search(page.read_text())], ids=NAMED.get)
+# What a reader tries first runs on every backend.
+WITH_PYTHON = [page for page in PAGES if BLOCK.search(page.read_text())]
+
+
+@pytest.mark.parametrize("page", [WITH_PYTHON[0], *in_turn(WITH_PYTHON[1:])], ids=NAMED.get)
 def test_python_on_pages(page, monkeypatch, tmp_path, capsys):
     monkeypatch.chdir(tmp_path)
     names = {"__name__": "page"}
@@ -68,17 +71,20 @@ def test_no_line_installs_this_package_from_an_index():
 
 
 def test_pages_with_python():
-    found = {NAMED[page] for page in PAGES if BLOCK.search(page.read_text())}
+    found = {NAMED[page] for page in WITH_PYTHON}
+    assert NAMED[WITH_PYTHON[0]] == "README.md"
     guides = ("choosing", "conventions", "hyperparameters", "moving", "new-loss", "reading-a-run")
     assert found >= {"README.md", *(f"docs/{guide}.md" for guide in guides)}
 
 
 # An example that sets up devices or processes is for the backend that its name ends in, and runs as a program.
 EXAMPLES = sorted((ROOT / "examples").glob("*.py"))
-PROGRAMS = [path for path in EXAMPLES if path.stem.rpartition("_")[2] in ("tensorflow", "jax", "torch")]
+PROGRAMS = [path for path in EXAMPLES if path.stem.rpartition("_")[2] in BACKENDS]
+OF_ALL = [path for path in EXAMPLES if path not in PROGRAMS]
+HERE = [path for path in PROGRAMS if path.stem.endswith(f"_{BACKEND}")]
 
 
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", [*in_turn(OF_ALL), *HERE], ids=lambda path: path.name)
 def test_examples_are_short_and_run(path, monkeypatch):
     text = path.read_text()
     assert len(text.splitlines()) < 80
@@ -86,8 +92,6 @@ def test_examples_are_short_and_run(path, monkeypatch):
     if path not in PROGRAMS:
         exec(compile(text, str(path), "exec"), {"__name__": "__main__"})
         return
-    if not path.stem.endswith(f"_{keras.backend.backend()}"):
-        pytest.skip(f"is for {path.stem.rpartition('_')[2]}")
     ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=900)
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert "of the most suspect labels are wrong" in ran.stdout

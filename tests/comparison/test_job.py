@@ -6,6 +6,7 @@ import json
 
 import numpy as np
 import pytest
+from harness import once
 from rich.console import Console
 
 import keras_robust as kr
@@ -75,6 +76,7 @@ def test_a_run_is_measured_on_clean_labels_and_counts_what_it_memorized(tmp_path
     assert np.isnan([run.memorized, *run.detection]).all()
 
 
+@once
 def test_cosine_annealing_by_epoch():
     training = comparison.Training(epochs=10, learning_rate=0.1)
     assert training.rate_at(0) == pytest.approx(0.1)
@@ -82,6 +84,7 @@ def test_cosine_annealing_by_epoch():
     assert training.rate_at(10) == pytest.approx(0.0)
 
 
+@once
 def test_wrong_arguments(tmp_path):
     quiet = Console(quiet=True)
     with pytest.raises(ValueError, match="`epochs` of compare must be a whole number, at least 1"):
@@ -91,6 +94,7 @@ def test_wrong_arguments(tmp_path):
     assert not (tmp_path / "new").exists()
 
 
+@once
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
@@ -118,6 +122,7 @@ def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys):
     assert error.count("\n") == 1
 
 
+@once
 @pytest.mark.parametrize("out", ["folder", "picture", "picture.svg"])
 def test_a_picture_is_where_it_is_said_to_be(out, tmp_path, capsys):
     (tmp_path / "folder").mkdir()
@@ -128,6 +133,7 @@ def test_a_picture_is_where_it_is_said_to_be(out, tmp_path, capsys):
     assert (tmp_path / wanted).stat().st_size > 1000
 
 
+@once
 @pytest.mark.parametrize("width", [30, 59, 80])
 def test_the_table_can_be_read_on_a_narrow_terminal(width):
     run = comparison.Run(0, np.array([0.5, 0.75]), 0.25, kr.diagnostics.Detection(0.5, 0.875), 12.5)
@@ -144,17 +150,20 @@ def test_the_table_can_be_read_on_a_narrow_terminal(width):
     assert "[/b]" in printed
 
 
+@once
 def test_logit_bias_command(capsys):
     assert cli.main(["logit-bias", "10", "1000"]) == 0
     assert capsys.readouterr().out == "K = 10: epsilon = 0.5246\nK = 1000: epsilon = 5.3576\n"
 
 
+@once
 def test_version(capsys):
     with pytest.raises(SystemExit, match="0"):
         cli.main(["--version"])
     assert capsys.readouterr().out == f"keras-robust {kr.__version__}\n"
 
 
+@once
 @pytest.mark.parametrize("dataset", ["mnist", "cifar10"])
 def test_a_task_from_files_is_learned_from_its_pipeline(tmp_path, dataset):
     rng = np.random.default_rng(0)

@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
-from harness import real_data
+from harness import once, real_data
 
 from keras_robust import data
 from keras_robust.data import sources
+
+pytestmark = once
 
 
 @pytest.fixture(scope="module")

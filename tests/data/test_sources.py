@@ -6,9 +6,12 @@ import sys
 
 import numpy as np
 import pytest
+from harness import once
 
 from keras_robust import data
 from keras_robust.data import sources
+
+pytestmark = once
 
 
 def test_digits():

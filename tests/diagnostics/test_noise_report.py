@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from harness import REAL_DATA, real_data
+from harness import REAL_DATA, once, real_data
 
 from keras_robust import cli, diagnostics, noise
+
+pytestmark = once
 
 
 def test_report_on_digits(tmp_path):

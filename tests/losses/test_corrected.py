@@ -7,7 +7,7 @@ import keras
 import numpy as np
 import pytest
 import reference as ref
-from harness import BACKEND, as_numpy, assert_close, value_and_gradient
+from harness import as_numpy, assert_close, once, value_and_gradient
 
 import keras_robust as kr
 
@@ -117,7 +117,7 @@ def test_refused():
         kr.BackwardCorrected(kr.PeerLoss(kr.CE(), 0.5), np.eye(2))
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="one backend trains for all")
+@once
 def test_forward_correction_learns_the_clean_classes():
     digits = kr.data.load_arrays("digits")
     x, y = digits.x_train.reshape(len(digits.y_train), -1).astype("float32"), digits.y_train

@@ -4,10 +4,12 @@ import sys
 
 import numpy as np
 import pytest
-from harness import real_data
+from harness import once, real_data
 
 from keras_robust import noise
 from keras_robust.noise.human import CLEAN, HUMAN
+
+pytestmark = once
 
 N = 200
 RNG = np.random.default_rng(0)
