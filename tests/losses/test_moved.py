@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 from cases import BATCH_CASES, CASES
-from harness import as_numpy
+from harness import as_numpy, in_turn
 
 import keras_robust as kr
 
@@ -57,7 +57,7 @@ def state(loss):
     return as_numpy(loss.call(Y, Z)), loss.hyperparameters, {n: loss.slot(n).constraint for n in loss.hyperparameters}
 
 
-@pytest.mark.parametrize("text", MOVING)
+@pytest.mark.parametrize("text", in_turn(MOVING))
 def test_a_round_trip_at_any_moment(text):
     for name in fresh(text).hyperparameters:
         for number in numbers_of(fresh(text), name):

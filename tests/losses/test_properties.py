@@ -3,7 +3,7 @@
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
-from harness import as_numpy
+from harness import as_numpy, in_turn
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -38,11 +38,11 @@ def test_normalized_losses_sum_to_one(kind, z):
 @QUICK
 @given(LOGITS)
 def test_symmetric_losses_sum_to_a_constant(kind, z):
-    constant = over_labels(kind, np.zeros((1, 5), "float32")).sum()
+    constant = over_labels(kind, np.zeros((3, 5), "float32")).sum(axis=0)
     np.testing.assert_allclose(over_labels(kind, z).sum(axis=0), constant, rtol=1e-5)
 
 
-@pytest.mark.parametrize("kind", BOUNDED)
+@pytest.mark.parametrize("kind", in_turn(BOUNDED))
 @QUICK
 @given(LOGITS)
 def test_losses_fall_as_the_labels_logit_rises(kind, z):
@@ -53,7 +53,7 @@ def test_losses_fall_as_the_labels_logit_rises(kind, z):
     assert np.all(after >= -1e-6)
 
 
-@pytest.mark.parametrize("kind", BOUNDED)
+@pytest.mark.parametrize("kind", in_turn(BOUNDED))
 @QUICK
 @given(LOGITS, st.permutations(range(5)), st.floats(-1000, 1000, width=32))
 def test_only_differences_of_logits_matter_and_classes_have_no_order(kind, z, order, shift):
