@@ -177,14 +177,17 @@ class Others:
         """log(share of k) (..., K), 0 at the label; its digits are relative ones, those of a share near 1 included."""
         return ops.where(self.at_ids, 0.0, log_shares(self.masked, self.at_ids))
 
+    def level(self, low, bias=0.0):
+        """What z_k - top of another class is where log p_k is `low`, through which no gradient flows."""
+        low = low if isinstance(low, float) else ops.stop_gradient(low)
+        return low + self.normalizer[1] - ops.log_sigmoid(-self.margin - bias)
+
     def above(self, low, bias=0.0):
         """Sum over k != y of max(log p_k - low, 0), with a bias on the label's logit.
 
         No gradient flows through `low`, a number or scalar.
         """
-        top, log_whole = self.normalizer
-        low = low if isinstance(low, float) else ops.stop_gradient(low)
-        return self.above_level(top, low + log_whole - ops.log_sigmoid(-self.margin - bias))
+        return self.above_level(self.normalizer[0], self.level(low, bias))
 
     def spread(self, top):
         """Sum over k != y of z_k - top."""

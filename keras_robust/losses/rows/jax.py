@@ -1,8 +1,11 @@
 """Rows on JAX: derivatives that read what was computed, behind barriers that keep XLA from computing it again.
 
 Without a barrier XLA computes maximum and sum anew inside each loop that reads them; with it the shares are one
-exponential inside the loop of the gradient, and nothing of shape (batch, classes) is kept. On a CPU XLA hands a sum
-to a library with the arithmetic before it, but writes out what comes of a comparison: so sums here compare nothing.
+exponential inside the loop of the gradient, and nothing of shape (batch, classes) is kept.
+
+On a CPU XLA hands a single sum to a library, which is good at long rows and writes out what comes of a comparison; two
+of them that read the same rows become one call that is five times as slow. Several sums in one `reduce` stay in a loop
+of XLA's own: one pass, good at short rows, but there an exponential of a long row is not vectorized.
 """
 
 import math
@@ -14,6 +17,8 @@ from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
 _barrier = jax.lax.optimization_barrier
+#: Rows shorter than this are summed by XLA itself.
+LONG = 48
 
 
 def with_slope(function, x):
@@ -47,17 +52,30 @@ class Others(generic.Others):
 
     @property
     def normalizer(self):
-        return self._read[1:]
+        return self._read[1:3]
 
     @property
     def label_logit(self):
         return self._read[0]
 
+    @cached_property
+    def _low(self):
+        return next((low for low in self.reads if isinstance(low, float)), None)
+
+    @cached_property
+    def _above_low(self):
+        """What is above the level that was foreseen, and the spread, which comes with the same pass."""
+        return _above(self.logits, self.ids, self.normalizer[0], self.level(self._low))
+
     def spread(self, top):
-        return _spread(self.logits, self.ids, self.label_logit, top)
+        return self._read[3] if self._low is None else self._above_low[1]
+
+    def above(self, low, bias=0.0):
+        foreseen = self._low is not None and low is self._low and isinstance(bias, float) and bias == 0.0
+        return self._above_low[0] if foreseen else super().above(low, bias)
 
     def above_level(self, top, level):
-        return _above(self.logits, self.ids, self.label_logit, top, level)
+        return _above(self.logits, self.ids, top, level)[0]
 
 
 class Peak(generic.Peak):
@@ -123,29 +141,61 @@ def _(primals, tangents):
 
 
 @jax.custom_jvp
+def _in_one_pass(*terms):
+    """The sums over the classes of several terms."""
+
+    def added(sums, values):
+        return tuple(a + b for a, b in zip(sums, values, strict=True))
+
+    zeros = tuple(jnp.zeros((), term.dtype) for term in terms)
+    return jax.lax.reduce(terms, zeros, added, (terms[0].ndim - 1,))
+
+
+@_in_one_pass.defjvp
+def _(terms, changes):
+    return _in_one_pass(*terms), tuple(jnp.sum(change, axis=-1) for change in changes)
+
+
+@jax.custom_jvp
 def _leave_one_out(logits, ids):
-    """The label's logit, the largest other one, and log sum exp(z_k - it) of the others."""
-    masked = _masked(logits, ids)
+    """The label's logit, the largest other one, and log sum exp(z_k - it) and sum of z_k - it of the others."""
+    at_ids, masked = _at(ids, logits), _masked(logits, ids)
     top = jax.lax.stop_gradient(jnp.max(masked, axis=-1))
-    parts = jnp.exp(masked - top[..., None])
-    return _picked(logits, ids), top, jnp.log(jnp.sum(parts, axis=-1))
+    label_logit = _picked(logits, ids)
+    if logits.shape[-1] < LONG:
+        shifted = logits - top[..., None]
+        whole, spread = _in_one_pass(jnp.where(at_ids, 0.0, jnp.exp(shifted)), jnp.where(at_ids, 0.0, shifted))
+    else:
+        whole = jnp.sum(jnp.exp(masked - top[..., None]), axis=-1)
+        after, _ = _barrier((top, whole))
+        # The label's term is taken out of the sum, of which it is never nearly all, in place of a mask.
+        spread = jnp.sum(logits - after[..., None], axis=-1) - (label_logit - top)
+    return label_logit, top, jnp.log(whole), spread
 
 
 @_leave_one_out.defjvp
 def _(primals, tangents):
     (logits, ids), (change, _) = primals, tangents
-    label_logit, top, log_whole = _barrier(_leave_one_out(logits, ids))
+    label_logit, top, log_whole, spread = _barrier(_leave_one_out(logits, ids))
     at_ids = _at(ids, logits)
     shares = jnp.where(at_ids, 0.0, jnp.exp(logits - top[..., None] - log_whole[..., None]))
-    moved = (jnp.sum(jnp.where(at_ids, change, 0.0), axis=-1), jnp.zeros_like(top), jnp.sum(shares * change, axis=-1))
-    return (label_logit, top, log_whole), moved
+    moved = (
+        jnp.sum(jnp.where(at_ids, change, 0.0), axis=-1),
+        jnp.zeros_like(top),
+        jnp.sum(shares * change, axis=-1),
+        jnp.sum(jnp.where(at_ids, 0.0, change), axis=-1),
+    )
+    return (label_logit, top, log_whole, spread), moved
 
 
 def _without_peak(logits):
     """Largest of each row, how many share it, and the sum of exp(z_k - it) over those that do not."""
     top = jnp.max(logits, axis=-1)
-    # exp(0) is 1, and nothing below 0 is.
     parts = jnp.exp(logits - top[..., None])
+    if logits.shape[-1] < LONG:
+        is_top = logits >= top[..., None]
+        return top, *_in_one_pass(is_top.astype(parts.dtype), jnp.where(is_top, 0.0, parts))
+    # exp(0) is 1, and nothing below 0 is.
     is_top = jnp.floor(parts)
     return top, jnp.sum(is_top, axis=-1), jnp.sum(parts - is_top, axis=-1)
 
@@ -167,34 +217,24 @@ def _(primals, tangents):
     return (top, jnp.log1p(rest + (number - 1.0))), (moved, moved_whole)
 
 
-@jax.custom_jvp
-def _spread(logits, ids, label_logit, top):
-    # The label's term is taken out of the sum, of which it is never nearly all, in place of a mask.
-    return jnp.sum(logits - top[..., None], axis=-1) - (label_logit - top)
-
-
-@_spread.defjvp
-def _(primals, tangents):
-    (logits, ids, label_logit, top), (change, _, _, change_of_top) = primals, tangents
-    moved = jnp.sum(jnp.where(_at(ids, logits), 0.0, change), axis=-1)
-    return _spread(logits, ids, label_logit, top), moved - (logits.shape[-1] - 1.0) * change_of_top
+def _pass_above(logits, ids, top, level):
+    other = jnp.where(_at(ids, logits), 0.0, jnp.ones_like(logits))
+    shifted = logits - top[..., None]
+    over = shifted - level[..., None]
+    return _in_one_pass(jnp.maximum(over, 0.0) * other, shifted * other, jnp.where(over > 0.0, other, 0.0))
 
 
 @jax.custom_jvp
-def _above(logits, ids, label_logit, top, level):
-    """Sum over the others of max(z_k - top - level, 0), level (...); no gradient flows through `top`."""
-    over = jnp.sum(jnp.maximum((logits - top[..., None]) - level[..., None], 0.0), axis=-1)
-    return over - jnp.maximum((label_logit - top) - level, 0.0)
+def _above(logits, ids, top, level):
+    """Sums over the others of max(z_k - top - level, 0), level (...), and of z_k - top; `top` has no gradient."""
+    return _pass_above(logits, ids, top, level)[:2]
 
 
 @_above.defjvp
 def _(primals, tangents):
-    (logits, ids, label_logit, top, level), (change, *_, change_of_level) = primals, tangents
-
-    def is_above(x):
-        return jnp.clip((level[..., None] - (x - top[..., None])) * -1e30, 0.0, 1.0)
-
-    number = _barrier(jnp.sum(is_above(logits), axis=-1) - is_above(label_logit[..., None])[..., 0])
-    counted = jnp.where(_at(ids, logits), 0.0, is_above(logits))
-    moved = jnp.sum(counted * change, axis=-1)
-    return _above(logits, ids, label_logit, top, level), moved - number * change_of_level
+    (logits, ids, top, level), (change, _, _, change_of_level) = primals, tangents
+    over, spread, number = _barrier(_pass_above(logits, ids, top, level))
+    is_other = ~_at(ids, logits)
+    is_above = is_other & (logits - top[..., None] > level[..., None])
+    moved = jnp.sum(jnp.where(is_above, change, 0.0), axis=-1) - number * change_of_level
+    return (over, spread), (moved, jnp.sum(jnp.where(is_other, change, 0.0), axis=-1))

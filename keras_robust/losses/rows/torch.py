@@ -155,20 +155,21 @@ class _Read(torch.autograd.Function):
 
 
 class _ReadPeak(torch.autograd.Function):
-    """log p at `places` and the largest log p of a row, with relative digits near 0, in value and gradient."""
+    """log p at `places` and the largest log p of a row, with relative digits near 0, in value and gradient.
+
+    Of several largest logits the first is the largest, and the others are of the rest.
+    """
 
     generate_vmap_rule = True
 
     @staticmethod
     def forward(logits, places):
-        shifted = logits - logits.amax(dim=-1, keepdim=True)
-        at_label = shifted.gather(-1, places).squeeze(-1)
-        parts = shifted.exp_()
-        # exp(0) is 1, and nothing below 0 is.
-        rest = parts.frac().sum(dim=-1)
-        number = (parts.sum(dim=-1) - rest).round().clamp(min=1.0)
-        log_whole = (rest + (number - 1.0)).log1p()
-        return at_label - log_whole, -log_whole, parts, rest, number
+        top, peak = logits.max(dim=-1, keepdim=True)
+        at_label = (logits.gather(-1, places) - top).squeeze(-1)
+        parts = (logits - top).exp_().scatter_(-1, peak, 0.0)
+        rest = parts.sum(dim=-1)
+        log_whole = rest.log1p()
+        return at_label - log_whole, -log_whole, peak, parts, rest
 
     @staticmethod
     def setup_context(ctx, inputs, output):
@@ -178,17 +179,20 @@ class _ReadPeak(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx, label, largest, *_):
-        logits, places, parts, rest, number = ctx.saved_tensors
+        logits, places, peak, parts, rest = ctx.saved_tensors
         zero = torch.zeros_like(rest)
         label, largest = (zero if slope is None else slope for slope in (label, largest))
-        is_top, share = parts >= 1.0, parts / (rest + number)[..., None]
-        if torch.is_grad_enabled():  # a second derivative goes through the shares
-            share = torch.softmax(logits, dim=-1)
-        # Of a share near 1 what counts is the rest, of which the others are the sum.
-        below = torch.where(is_top, 0.0, share).sum(dim=-1)
-        at_top = (largest * below - label * (1.0 - below)) / number
-        gradient = torch.where(is_top, at_top[..., None], share * -(label + largest)[..., None])
-        alone = label * (below + (1.0 - below) * (number - 1.0) / number) + largest * below / number
+        again = torch.is_grad_enabled()  # a second derivative goes through what is read here
+        if again:
+            parts = (logits - logits.gather(-1, peak)).exp().scatter(-1, peak, 0.0)
+            rest = parts.sum(dim=-1)
+        share = 1.0 / (1.0 + rest)
+        gradient = parts * (-(label + largest) * share)[..., None]
+        # Of a share near 1 what counts is the rest.
+        at_peak = largest * rest * share - label * share
         at_label = gradient.gather(-1, places).squeeze(-1) + label
-        at_label = torch.where(is_top.gather(-1, places).squeeze(-1), alone, at_label)
-        return gradient.scatter(-1, places, at_label[..., None]), None
+        at_label = torch.where((places == peak).squeeze(-1), (label + largest) * rest * share, at_label)
+        for place, value in ((peak, at_peak), (places, at_label)):
+            scatter = gradient.scatter if again else gradient.scatter_
+            gradient = scatter(-1, place, value[..., None])
+        return gradient, None
