@@ -38,7 +38,6 @@ class Choices:
         self.labels = read_labels(y_true, y_pred, loss.ignore_class, dtype)
         self.ignored, self.y_pred = self.labels.ignored, y_pred
         self.valid = _both(None if self.ignored is None else ops.logical_not(self.ignored), counted)
-        self.predicted = ops.argmax(y_pred, axis=-1)
         if self.valid is not None:
             # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
             y_pred = ops.where(self.valid[..., None], y_pred, ops.ones_like(y_pred))
@@ -96,7 +95,7 @@ class Questions:
         if counted is not None:
             outputs = ops.logical_and(counted[..., None], ops.ones_like(y_pred, dtype="bool"))
             self.counted = _both(self.counted, outputs)
-        self.predicted = y_pred > (0.0 if loss.from_logits else 0.5)
+        self.y_pred, self.boundary = y_pred, 0.0 if loss.from_logits else 0.5
         if self.counted is not None:
             self.valid = ops.any(self.counted, axis=-1)
             y_pred = ops.where(self.counted, y_pred, 0.5 * ops.ones_like(y_pred))
@@ -122,7 +121,7 @@ class Questions:
         margin, label = ops.where(yes, margin, -margin), ops.cast(yes, "int32")
         if self.ignored is not None:
             margin, label = ops.where(self.ignored, float("nan"), margin), ops.where(self.ignored, -1, label)
-        return margin, label, ops.cast(self.predicted[..., 0], "int32")
+        return margin, label, ops.cast(self.y_pred[..., 0] > self.boundary, "int32")
 
     def explain_nan(self, loss, y_true, y_pred):
         explain_answers(type(loss).__name__, loss.from_logits, y_true, y_pred, self.labels, self.counted)
