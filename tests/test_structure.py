@@ -108,7 +108,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "export", "models", "noise", "recipes", "search"):
+for name in keras_robust._LOADED_ON_USE:
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

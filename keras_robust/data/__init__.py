@@ -1,6 +1,5 @@
 """Data sets with wrong labels, ready for training: `load` by name, `with_provenance` for data of your own."""
 
-from keras_robust.catalog import CATALOG, Dataset, ImageRecipe
 from keras_robust.data.gallery import Gallery, gallery
 from keras_robust.data.generated import generated
 from keras_robust.data.loading import DatasetInfo, Splits, load, load_noisy
@@ -9,12 +8,9 @@ from keras_robust.data.provenance import with_provenance
 from keras_robust.data.sources import Arrays, load_arrays
 
 __all__ = [
-    "CATALOG",
     "Arrays",
-    "Dataset",
     "DatasetInfo",
     "Gallery",
-    "ImageRecipe",
     "Splits",
     "gallery",
     "generated",

@@ -85,7 +85,7 @@ def load(
     same batches, on every backend; Keras iterates one more time to build a model that is not built yet.
 
     Images are augmented in [0, 255], as Keras' layers expect them, then normalized, as the papers do it (`recipes` of a
-    row of `data.CATALOG`): CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
+    row of `catalog.CATALOG`): CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
     "logit_bias"); WebVision a random part of the image, flip and color jitter; MNIST nothing.
 
     Args:

@@ -7,7 +7,7 @@ import tensorflow as tf
 from harness import BACKEND
 from scipy import stats
 
-from keras_robust.data import ImageRecipe
+from keras_robust.catalog import ImageRecipe
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 
 

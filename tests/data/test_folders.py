@@ -137,7 +137,7 @@ def test_ilsvrc12_is_tested_on_alone(ilsvrc_tree, place):
 
 
 def test_ilsvrc12_in_the_order_of_webvisions_classes(ilsvrc_tree):
-    """Where WebVision's list says which synset is which class, neither the order of the names nor other folders count."""
+    """WebVision's list says which synset is which class; the order of names, and other folders, do not count."""
     (ilsvrc_tree / "webvision" / "info").mkdir(parents=True)
     order = [*range(49, -1, -1), *range(50, 1000)]
     lines = (f"n{10 * number:08d} class {number}, or so\n" for number in order)

@@ -7,7 +7,7 @@ import tensorflow as tf
 from harness import BACKEND
 
 from keras_robust import data
-from keras_robust.data import ImageRecipe
+from keras_robust.catalog import ImageRecipe
 from keras_robust.data.augment import Augmentation
 from keras_robust.data.pipeline import Preparation, image_batches, order
 

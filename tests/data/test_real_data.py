@@ -5,7 +5,7 @@ import pytest
 from harness import real_data
 
 from keras_robust import data
-from keras_robust.data import CATALOG
+from keras_robust.catalog import CATALOG
 from keras_robust.data.reading import read
 
 

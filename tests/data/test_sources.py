@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from keras_robust import data
-from keras_robust.data import CATALOG
+from keras_robust.catalog import CATALOG
 from keras_robust.data.reading import read
 
 
