@@ -78,7 +78,8 @@ def load(
     - In memory: "digits" (embedded), "mnist", "fashion_mnist", "cifar10", "cifar100", from a npz archive or from TFDS.
     - With the labels that people gave: "cifar10n", "cifar100n", images as above joined to the labels by number.
     - From disk, in their official layouts, with the wrong labels that they came with: "webvision" (what Google found),
-      "mini_webvision", "webvision200", "webvision400" (its first 50, 200 and 400 classes), "animal10n", "clothing1m".
+      "mini_webvision", "webvision200", "webvision400" (its first 50, 200 and 400 classes), "animal10n", "clothing1m";
+      `data.folders` has the layouts.
     - From disk, to test on alone: "ilsvrc12" (the validation images), "mini_ilsvrc12" (its first 50 classes).
 
     Each epoch has a new order and a new augmentation. The k-th time that a split is iterated, the same `seed` gives the
@@ -139,27 +140,17 @@ def load(
     stored = read(row, data_dir, download) if arrays is None else arrays
     drawn = _labels(row, noise, stored, recipe, seed, data_dir, exact)
     augmentation, called = _augmentation(augment, recipe, stored.x_test)
-    train, sizes = None, (0, len(stored.y_test))
-    if not row.test_only:
-        given = np.asarray(stored.y_train if drawn is None else drawn.noisy, "int32")
-        sizes = (len(given), len(stored.y_test))
-        truth = stored.y_train if drawn is None else drawn.clean
-        targets = {"label": given, "index": np.arange(len(given), dtype="int32")}
-        if drawn is not None or not row.wrong_as_given:
-            targets["clean"] = np.asarray(truth, "int32")
-        train = image_batches(
-            stored.x_train,
-            targets if provenance else given,
-            batch_size,
-            Preparation(recipe, augmentation),
-            seed,
-            drop_remainder,
-            first_epoch,
-            _chosen(len(given), fraction),
-        )
-    chosen = _chosen(len(stored.y_test), fraction)
-    test = image_batches(stored.x_test, stored.y_test, batch_size, Preparation(recipe), chosen=chosen)
+    sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
     published = (row.train_size, row.test_size)
+    chosen = [_chosen(size, fraction) for size in sizes]
+    train = None
+    if not row.test_only:
+        targets, prepared = _targets(row, stored, drawn), Preparation(recipe, augmentation)
+        wanted = targets if provenance else targets["label"]
+        train = image_batches(
+            stored.x_train, wanted, batch_size, prepared, seed, drop_remainder, first_epoch, chosen[0]
+        )
+    test = image_batches(stored.x_test, stored.y_test, batch_size, Preparation(recipe), chosen=chosen[1])
     info = DatasetInfo(
         name=name,
         num_classes=len(stored.class_names),
@@ -212,6 +203,15 @@ def _augmentation(augment, recipe, images):
         refuse("load", "augment", "True, False, the name of a recipe, or a Keras layer", augment)
     height, width = images.shape[1:3] if isinstance(images, np.ndarray) else (recipe.size, recipe.size)
     return Augmentation(augmentation_layers(recipe, height, width)), recipe.name
+
+
+def _targets(row, stored, drawn):
+    """What `provenance` gives to train on: "clean" only where it is known."""
+    given, clean = (stored.y_train,) * 2 if drawn is None else (drawn.noisy, drawn.clean)
+    targets = {"label": given, "index": np.arange(len(given)), "clean": clean}
+    if drawn is None and row.wrong_as_given:
+        del targets["clean"]
+    return {name: np.asarray(values, "int32") for name, values in targets.items()}
 
 
 def _chosen(size, fraction):

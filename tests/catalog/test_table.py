@@ -1,5 +1,8 @@
 """Every row of the catalog is whole, and what reads it takes exactly the rows that it should."""
 
+import ast
+import pathlib
+
 import numpy as np
 import pytest
 from harness import once
@@ -63,6 +66,17 @@ def test_who_takes_which_rows(tmp_path):
     assert taken(lambda name: comparison.task(name, None, 0, tmp_path)) == PLAIN | UNDER_PEOPLES_LABELS
     changed = recipes.get("anl/mnist/symmetric:0.8/ce").changed
     assert taken(lambda name: changed(dataset=name, noise=None)) == trained_on
+
+
+def test_no_other_file_has_a_table_of_data_sets():
+    """Names of readers aside, and recipes, each of which is for a data set."""
+    package, naming = pathlib.Path(data.__file__).parents[1], {}
+    for path in package.rglob("*.py"):
+        if path.parent.name not in ("catalog", "recipes"):
+            texts = {node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Constant)}
+            if named := (CATALOG.keys() - READERS.keys()) & texts:
+                naming[path.relative_to(package).as_posix()] = named
+    assert naming == {"noise/human.py": UNDER_PEOPLES_LABELS}
 
 
 @each
