@@ -7,7 +7,7 @@ import numpy as np
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, missing, refuse
 from keras_robust.data.folders import Files, Records
-from keras_robust.data.reading import read
+from keras_robust.data.reading import read_dataset
 
 # Pixels of the longer side of an image from a file: enough for a thumbnail.
 _SIDE = 96
@@ -72,7 +72,7 @@ def gallery(name: str, data_dir=None) -> Gallery:
     ((2, 8, 8, 1), '3', 1438)
     """
     known = tuple(row.name for row in CATALOG.values() if not row.test_only)
-    stored = read(CATALOG[OneOf(known).check("gallery", "name", name)], data_dir)
+    stored = read_dataset(CATALOG[OneOf(known).check("gallery", "name", name)], data_dir)
     return Gallery(tuple(stored.class_names), len(stored.y_train), stored.x_train)
 
 

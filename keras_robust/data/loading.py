@@ -12,7 +12,7 @@ from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
 from keras_robust.data.provenance import BATCH_SIZE, SEED
-from keras_robust.data.reading import read
+from keras_robust.data.reading import read_dataset
 from keras_robust.data.sources import IN_MEMORY, Arrays
 from keras_robust.noise.corruption import NoisyLabels, corrupt
 from keras_robust.noise.specification import draw
@@ -137,7 +137,7 @@ def load(
     first_epoch = Interval(0, integer=True).check("load", "first_epoch", first_epoch)
     recipe = image_recipe(name, augment if isinstance(augment, str) else None)
     hide_gpus_from_tensorflow()
-    stored = read(row, data_dir, download) if arrays is None else arrays
+    stored = read_dataset(row, data_dir, download) if arrays is None else arrays
     drawn = _labels(row, noise, stored, recipe, seed, data_dir, exact)
     augmentation, called = _augmentation(augment, recipe, stored.x_test)
     sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
@@ -188,7 +188,7 @@ def load_noisy(name: str = "digits", noise=None, seed: int = 0, data_dir=None, d
     """
     known = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY)
     row = CATALOG[OneOf(known).check("load_noisy", "name", name)]
-    arrays = read(row, data_dir, download)
+    arrays = read_dataset(row, data_dir, download)
     drawn = _drawn(row, noise, arrays, image_recipe(name), seed, data_dir)
     return arrays, corrupt(arrays.y_train, np.eye(arrays.num_classes), seed) if drawn is None else drawn
 

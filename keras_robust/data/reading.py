@@ -8,7 +8,7 @@ READERS = IN_MEMORY | ON_DISK
 """What reads a data set, (row, data_dir, download), by what the catalog calls it."""
 
 
-def read(row: Dataset, data_dir=None, download: bool = False) -> Arrays | Folder:
+def read_dataset(row: Dataset, data_dir=None, download: bool = False) -> Arrays | Folder:
     """The images and the labels that are stored, those of people aside.
 
     Args:
@@ -23,7 +23,7 @@ def read(row: Dataset, data_dir=None, download: bool = False) -> Arrays | Folder
     Example:
 
     >>> from keras_robust.catalog import CATALOG
-    >>> read(CATALOG["digits"]).y_test.shape
+    >>> read_dataset(CATALOG["digits"]).y_test.shape
     (359,)
     """
     return READERS[row.reader](row, data_dir, download)
