@@ -14,9 +14,7 @@ import re
 import tomllib
 
 from keras_robust import cli, losses, recipes, recommend, theory
-from keras_robust.data.augment import RECIPES as AUGMENTATIONS
-from keras_robust.data.generated import SHAPES
-from keras_robust.data.loading import HUMAN
+from keras_robust.catalog import CATALOG
 from keras_robust.noise.grammar import KINDS, parse
 from keras_robust.recipes.obtained import RUNS
 
@@ -156,11 +154,32 @@ def reproduced():
     return _table(("recipe", "paper, %", "here, %"), rows, right=2)
 
 
+def datasets():
+    """The catalog."""
+    kinds = {"digits": "embedded", "archive": "npz or TFDS"}
+    rows = []
+    for row in CATALOG.values():
+        train = "not printed" if row.train_size is None else f"{row.train_size:,}" if row.train_size else "-"
+        labels = "wrong as given" if row.wrong_as_given else f"`{row.human}`" if row.human else "clean"
+        noise = ", ".join(f"`{variant}`" for variant in row.similar) or "-"
+        network = f"`{row.network}`" if row.network else "-"
+        stored = kinds.get(row.reader, "folder")
+        rows.append(
+            (f"`{row.name}`", f"{row.num_classes:,}", train, f"{row.test_size:,}", stored, labels, noise, network)
+        )
+    heads = ("data", "classes", "train", "test", "read from", "labels", "similar classes", "`compare` trains")
+    return _table(heads, rows)
+
+
 def normalizations():
     rows = []
-    for row in AUGMENTATIONS:
-        mean, std = (", ".join(f"{number:.4g}" for number in numbers) for numbers in (row.mean, row.std))
-        rows.append((row.dataset, f"`{row.name}`", mean, std, row.source))
+    by_recipes = {}
+    for row in CATALOG.values():
+        by_recipes.setdefault(row.recipes, []).append(row.name)
+    for shared, names in by_recipes.items():
+        for one in shared:
+            mean, std = (", ".join(f"{number:.4g}" for number in numbers) for numbers in (one.mean, one.std))
+            rows.append((", ".join(names), f"`{one.name}`", mean, std, one.source))
     return _table(("data", "name", "mean", "deviation", "source"), rows)
 
 
@@ -255,6 +274,7 @@ _TABLES = (
     one_setting,
     printed,
     reproduced,
+    datasets,
     normalizations,
     noises,
     commands,
@@ -272,7 +292,7 @@ def _in_short(loss):
 
 
 def _classes(dataset):
-    return SHAPES[HUMAN.get(dataset, (dataset,))[0]][1]
+    return CATALOG[dataset].num_classes
 
 
 def _kind(noise):

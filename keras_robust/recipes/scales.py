@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass
 
 from keras_robust import data, models, optimizers
+from keras_robust.catalog import CATALOG
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.schema import Recipe
 from keras_robust.trainer import Method, Task
@@ -53,7 +54,7 @@ class Scale:
         if "decay" in recipe.missing:
             settings["schedule"] = "cosine"
         if recipe.noise and parse(recipe.noise).kind == "human":
-            settings |= {"noise": "symmetric:0.4", "dataset": recipe.dataset.removesuffix("n")}
+            settings |= {"noise": "symmetric:0.4", "dataset": CATALOG[recipe.dataset].stored}
         return recipe.changed(**settings)
 
 

@@ -4,6 +4,7 @@ import json
 import math
 from dataclasses import asdict, dataclass, fields, replace
 
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, at_least, greater_than, refuse
 from keras_robust.losses import RobustLoss
 from keras_robust.losses.reading import read_loss
@@ -19,11 +20,6 @@ PAPERS = {
 }
 """The papers by their names in recipes: authors and year, title."""
 
-#: Data sets, and whether their labels are wrong as they come.
-DATASETS = {
-    **dict.fromkeys(("mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n", "cifar100n"), False),
-    **dict.fromkeys(("webvision", "mini_webvision", "animal10n", "clothing1m"), True),
-}
 NETWORKS = (*("cnn4", "cnn8", "mlp1024", "resnet18", "resnet32", "resnet34", "resnet50", "wide_resnet101", "vgg19_bn"),)
 AUGMENTATIONS = ("plain", "anl", "dal", "logit_bias", "dividemix")
 
@@ -39,7 +35,7 @@ _SETTINGS = {
 }
 _CHECKS = {
     "paper": OneOf(tuple(PAPERS)),
-    "dataset": OneOf(tuple(DATASETS)),
+    "dataset": OneOf(tuple(row.name for row in CATALOG.values() if not row.test_only)),
     "network": OneOf(NETWORKS),
     "end_rate": at_least(0.0),
     "clip_norm": greater_than(0.0, optional=True),
@@ -81,7 +77,7 @@ class Recipe:
 
     Attributes:
         paper: one of `PAPERS`.
-        dataset: one of `DATASETS`, a name of `data.load`.
+        dataset: a name of `data.load` that has images to train on.
         label: what the paper calls the loss, such as "ANL-CE".
         loss: the loss as `read_loss` reads it, such as "ANLCE(alpha=5, beta=5)".
         network: name of a network of `models`.
@@ -180,7 +176,7 @@ class Recipe:
     @property
     def wrong_as_given(self) -> bool:
         """Whether the data set comes with wrong labels, so that none are drawn."""
-        return DATASETS[self.dataset]
+        return CATALOG[self.dataset].wrong_as_given
 
     @property
     def verified(self) -> bool:
