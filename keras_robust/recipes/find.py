@@ -1,7 +1,6 @@
 """Recipes by any of their fields, and one by its name."""
 
 import difflib
-from fnmatch import fnmatchcase
 
 from keras_robust.recipes.schema import FIELDS, Recipe
 from keras_robust.recipes.table import BY_NAME, RECIPES
@@ -33,9 +32,7 @@ def find(**fields) -> tuple[Recipe, ...]:
     for name in fields:
         if name not in SEARCHABLE:
             raise ValueError(f"Recipes have no field {name!r}. Their fields are: {', '.join(SEARCHABLE)}.")
-    return tuple(
-        recipe for recipe in RECIPES if all(_fits(getattr(recipe, name), wanted) for name, wanted in fields.items())
-    )
+    return tuple(recipe for recipe in RECIPES if recipe.fits(**fields))
 
 
 def get(name: str) -> Recipe:
@@ -54,15 +51,3 @@ def get(name: str) -> Recipe:
     near = difflib.get_close_matches(str(name), BY_NAME, n=5, cutoff=0.5)
     hint = f" Near it are: {', '.join(near)}." if near else ""
     raise ValueError(f"There is no recipe {name!r}.{hint} `recipes.find(paper=..., dataset=...)` lists them.")
-
-
-def _fits(value, wanted):
-    if isinstance(wanted, list | set | tuple):
-        return any(_fits(value, one) for one in wanted)
-    if isinstance(value, tuple):
-        return any(_fits(one, wanted) for one in value)
-    if isinstance(value, str) and isinstance(wanted, str):
-        return value.lower() == wanted.lower() or fnmatchcase(value.lower(), wanted.lower())
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    return value == wanted
