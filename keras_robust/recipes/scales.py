@@ -148,7 +148,7 @@ def _network(recipe):
                 # A new initializer for every layer: one object draws the same numbers again.
                 kernel.assign(INITIALIZERS[recipe.initializer]()(kernel.shape, kernel.dtype))
                 if layer.bias is not None:
-                    layer.bias.assign(keras.ops.zeros_like(layer.bias))
+                    layer.bias.assign(keras.ops.zeros(layer.bias.shape, layer.bias.dtype))
         return model
 
     return network

@@ -11,7 +11,7 @@ from keras_robust.losses.reading import read_loss
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.moving import read_callbacks
-from keras_robust.recipes.rules import DATASETS, NOT_YET, PAPERS, RULES, SETTINGS
+from keras_robust.recipes.rules import DATASETS, NOT_YET, RULES, SETTINGS
 
 _NOT_THERE = "no value, for `missing` names it"
 # What a label may hold that a name may not.
@@ -47,7 +47,7 @@ class Recipe:
         jacobian: factor of the squared norm of the Jacobian of the outputs in the images.
         moving: what moves the loss's hyper-parameters, as `read_callbacks` reads it, or None.
         initializer: of all kernels, biases being zero; None: as the network comes.
-        pretrained: whether training starts from weights of another data set, or the name of that; they come from a file.
+        pretrained: whether training starts from weights in a file, or the name of the data set that they are of.
         augmentation: recipe of `data.load(augment=...)`, or None for the data set's own.
         validation: share of the training images that is held out.
         validation_labels: labels of those, "noisy" or "clean"; None if none are held out.

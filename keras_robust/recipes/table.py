@@ -168,7 +168,7 @@ def _disagreement(cells):
         if cell.of_test and cell.value is not None:
             kind = cell.metric.partition(" accuracy")[0].removeprefix("final ")
             same.setdefault((cell.evaluated_on, kind), []).append(cell)
-    for (_, kind), group in same.items():
+    for group in same.values():
         values, stds = {cell.value for cell in group}, {cell.std for cell in group} - {None}
         if len(values) > 1 or len(stds) > 1:
             yield f"accuracy: {', '.join(f'{cell} in {cell.table}' for cell in group)}"

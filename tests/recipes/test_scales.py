@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import re
 
 import keras
 import numpy as np
@@ -11,7 +12,7 @@ from rich.console import Console
 
 from keras_robust import data, recipes
 from keras_robust.noise import draw
-from keras_robust.recipes.scales import SCALES, method, task
+from keras_robust.recipes.scales import SCALES, lacking, method, task
 from keras_robust.trainer import Task, train
 from keras_robust.weight_log import WeightLog
 
@@ -39,10 +40,13 @@ def eager_tensorflow():
     tf.config.run_functions_eagerly(False)
 
 
+REHEARSED = [r for r in recipes.RECIPES if (small := REHEARSAL.shortened(r)).runnable and not lacking(small)]
+
+
 def first_of(key):
-    """The first recipe of each kind, a kind being what `key` says of a recipe."""
+    """The first of the recipes that can be rehearsed of each kind, a kind being what `key` says of a recipe."""
     found = {}
-    for recipe in recipes.RECIPES:
+    for recipe in REHEARSED:
         found.setdefault(key(recipe), recipe)
     return found.values()
 
@@ -50,8 +54,9 @@ def first_of(key):
 def way(recipe):
     """What the compiled step depends on; rates and sizes are only numbers in it."""
     K = images(REHEARSAL.shortened(recipe).dataset)[1]
-    sgd = (recipe.nesterov, recipe.clip_norm, recipe.weight_decay == 0, recipe.l1 == 0, recipe.schedule)
-    return K, recipe.loss, recipe.moving, sgd
+    loss = re.sub(r"[1-9]\d*(\.\d+)?|0\.\d+", "", recipe.loss)
+    steps = (recipe.optimizer, recipe.nesterov, recipe.clip_norm, recipe.weight_decay == 0, recipe.l1 == 0)
+    return K, loss, recipe.moving, steps
 
 
 @functools.cache
@@ -106,10 +111,13 @@ def test_every_preparation_of_images_is_learned_from(recipe, tmp_path):
         assert np.array_equal(log.clean, learned.labels.clean)
 
 
-def test_every_recipe_has_its_sgd():
-    for recipe in map(REHEARSAL.shortened, recipes.RECIPES):
+def test_every_recipe_has_its_optimizer():
+    for recipe in map(REHEARSAL.shortened, REHEARSED):
         config = method(recipe).optimizer().get_config()
         assert config["learning_rate"] == pytest.approx(recipe.learning_rate)
+        if recipe.optimizer == "adam":
+            assert (config["beta_1"], config["beta_2"], config["epsilon"]) == (0.9, 0.999, 1e-8)
+            continue
         assert config["weight_decay"] == recipe.weight_decay
         assert config["momentum"] == recipe.momentum
         assert config["nesterov"] == recipe.nesterov
@@ -132,6 +140,27 @@ def test_every_noise_of_the_table_is_drawn(dataset):
         assert 0.2 * nominal < noise.rate < 1.2 * nominal
 
 
+def test_an_initializer_draws_all_kernels_and_biases_begin_at_zero():
+    row = recipes.get("logit-bias/fashion_mnist/clean/ce").changed(network="cnn4", augmentation=None)
+    build = task(REHEARSAL.shortened(row), REHEARSAL, seed=1).network
+    keras.utils.set_random_seed(1)
+    model = build((28, 28, 1), 10, classifier_activation=None)
+    layers = [layer for layer in model.layers if hasattr(layer, "kernel")]
+    largest = max(layers, key=lambda layer: np.size(layer.kernel))
+    fan_in = np.prod(largest.kernel.shape[:-1])
+    assert np.std(largest.kernel.numpy()) == pytest.approx((2 / fan_in) ** 0.5, rel=0.02)
+    # Not cut off at two standard deviations, as Keras' HeNormal is.
+    assert np.abs(largest.kernel.numpy()).max() > 3 * (2 / fan_in) ** 0.5
+    assert all(layer.bias is None or not np.any(layer.bias.numpy()) for layer in layers)
+
+
+def test_what_the_data_do_not_have_is_named():
+    row = recipes.get("anl/cifar10/symmetric:0.4/anl-ce")
+    assert lacking(row) == ()
+    (told,) = lacking(row.changed(augmentation="logit_bias", dataset="mnist"))
+    assert told == "augmentation='logit_bias': `data.load` does not have it for mnist yet"
+
+
 def test_a_quarter_of_the_epochs_with_the_same_course_of_the_rate():
     quick = SCALES["quick"].shortened
     whole = recipes.get("anl/cifar10/symmetric:0.4/anl-ce")
@@ -146,9 +175,11 @@ def test_a_quarter_of_the_epochs_with_the_same_course_of_the_rate():
 
 
 def test_what_a_rehearsal_fills_in():
-    lacking = recipes.get("logit-bias/webvision/real/mae-star")
-    filled = REHEARSAL.shortened(lacking)
+    filled = REHEARSAL.shortened(recipes.get("logit-bias/webvision/real/mae-star"))
     assert filled.runnable
-    assert (filled.epochs, filled.batch_size, filled.schedule) == (1, 8, "cosine")
+    assert (filled.epochs, filled.batch_size, filled.schedule) == (1, 8, "steps")
+    filled = REHEARSAL.shortened(recipes.get("dal/cifar100/instance:0.4/gjs"))
+    assert (filled.network, filled.schedule, filled.missing) == ("cnn4", "cosine", ())
+    assert REHEARSAL.shortened(recipes.get("logit-bias/cifar10/clean/symce/mlp1024")).missing == ("loss",)
     human = REHEARSAL.shortened(recipes.find(noise="human:cifar100n")[0])
     assert (human.dataset, human.noise) == ("cifar100", "symmetric:0.4")
