@@ -22,12 +22,14 @@ def find(**fields) -> tuple[Recipe, ...]:
 
     Example:
 
-    >>> for recipe in keras_robust.recipes.find(paper="anl", dataset="cifar10", label=["CE", "ANL-CE"], verified=True):
+    >>> for recipe in keras_robust.recipes.find(paper="anl", dataset="cifar10", noise="*:0.4", label=["CE", "ANL-CE"]):
     ...     print(recipe.name, recipe.expected)
-    anl/cifar10/symmetric:0.4/ce 58.19
-    anl/cifar10/symmetric:0.8/ce 19.09
+    anl/cifar10/symmetric:0.4/ce 58.19 ± 0.21
+    anl/cifar10/asymmetric:0.4/ce 73.69 ± 0.20
     anl/cifar10/symmetric:0.4/anl-ce 87.28 ± 0.02
-    anl/cifar10/symmetric:0.8/anl-ce 61.27 ± 0.55
+    anl/cifar10/asymmetric:0.4/anl-ce 77.63 ± 0.31
+    anl/cifar10/symmetric:0.4/anl-ce/adam 83.18 ± 0.54
+    anl/cifar10/asymmetric:0.4/anl-ce/adam 75.07 ± 0.43
     """
     for name in fields:
         if name not in SEARCHABLE:

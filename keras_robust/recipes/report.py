@@ -47,7 +47,7 @@ def listing(recipes) -> Table:
     Example:
 
     >>> keras_robust.recipes.listing(keras_robust.recipes.find(name="anl/mnist/symmetric:0.8/*")).row_count
-    13
+    14
     """
     table = Table(box=None)
     table.add_column("recipe", no_wrap=True)
