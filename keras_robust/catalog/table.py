@@ -7,11 +7,13 @@ from keras_robust.catalog.schema import Dataset, ImageRecipe
 
 _ANL = "released code of Ye et al. 2023"
 _DAL = "released code of Li et al. 2023"
+_LOGIT_BIAS = "Staats et al. 2023, appendix 1"
 _DIVIDEMIX = "released code of DivideMix (Li et al. 2020)"
 
 _RGB10 = {"mean": (0.4914, 0.4822, 0.4465), "shift": 4, "flip": True}
 _RGB100 = {"mean": (0.5071, 0.4865, 0.4409), "std": (0.2673, 0.2564, 0.2762), "shift": 4, "flip": True}
 _IMAGENET = {"mean": (0.485, 0.456, 0.406), "std": (0.229, 0.224, 0.225), "resize": 256, "flip": True}
+_PLAIN_IMAGENET = {name: _IMAGENET[name] for name in ("mean", "std")}
 _WEB = ImageRecipe("anl", source=_ANL, size=224, crop="resized", jitter=(0.4, 0.4, 0.4, 0.2), **_IMAGENET)
 _MINI_WEB = (
     replace(_WEB, source=f"{_ANL} and of Li et al. 2023"),
@@ -27,6 +29,8 @@ _CIFAR10 = Dataset(
     recipes=(
         ImageRecipe("anl", std=(0.2470, 0.2435, 0.2616), source=_ANL, **_RGB10),
         ImageRecipe("dal", std=(0.2023, 0.1994, 0.2010), source=_DAL, **_RGB10),
+        ImageRecipe("logit_bias", source=_LOGIT_BIAS, shift=4, flip=True, **_PLAIN_IMAGENET),
+        ImageRecipe("plain", source=_LOGIT_BIAS, **_PLAIN_IMAGENET),
     ),
     image_shape=(32, 32, 3),
     similar={"clean": classes.SIMILAR_CIFAR10, "sequential": classes.SIMILAR_CIFAR10},
@@ -43,7 +47,15 @@ _CIFAR100 = Dataset(
         ImageRecipe(
             "dal", source=_DAL, **_RGB100 | {"mean": (0.5071, 0.4867, 0.4408), "std": (0.2675, 0.2565, 0.2761)}
         ),
-        ImageRecipe("logit_bias", rotation=15, source="Staats et al. 2023, appendix", **_RGB100),
+        ImageRecipe(
+            "logit_bias",
+            mean=(0.507, 0.487, 0.441),
+            std=(0.267, 0.256, 0.276),
+            source=_LOGIT_BIAS,
+            shift=4,
+            flip=True,
+            rotation=15,
+        ),
     ),
     image_shape=(32, 32, 3),
     similar={"superclass": classes.CIFAR100_IN_SUPERCLASSES, "blocks": classes.CIFAR100_IN_BLOCKS},
@@ -66,6 +78,9 @@ _ILSVRC12 = Dataset(
     reader="ilsvrc12",
     recipes=_MINI_WEB,
 )
+
+_ANIMALS = {"mean": (0.0,) * 3, "std": (1.0,) * 3, "resize": 64, "size": 64}
+_CLOTHES = {"mean": (0.6959, 0.6537, 0.6371), "resize": 256, "size": 224, "flip": True}
 
 _ROWS = (
     Dataset(
@@ -96,7 +111,10 @@ _ROWS = (
         train_size=60_000,
         test_size=10_000,
         reader="archive",
-        recipes=(ImageRecipe("plain", (0.2860,), (0.3530,), "mean and deviation of the training pixels"),),
+        recipes=(
+            ImageRecipe("plain", (0.2860,), (0.3530,), "mean and deviation of the training pixels"),
+            ImageRecipe("logit_bias", (0.2860,), (0.3530,), _LOGIT_BIAS, shift=4, flip=True),
+        ),
         image_shape=(28, 28, 1),
         similar={"clean": classes.SIMILAR_FASHION},
         network="cnn4",
@@ -125,7 +143,10 @@ _ROWS = (
         train_size=50_000,
         test_size=5_000,
         reader="animal10n",
-        recipes=(ImageRecipe("plain", (0.0,) * 3, (1.0,) * 3, "Song et al. 2019 (SELFIE): none", resize=64, size=64),),
+        recipes=(
+            ImageRecipe("plain", source="Song et al. 2019 (SELFIE): none", **_ANIMALS),
+            ImageRecipe("anl", source="Ye et al. 2023, appendix D.5, which has no mean", flip=True, **_ANIMALS),
+        ),
         image_shape=(64, 64, 3),
         wrong_as_given=True,
     ),
@@ -136,15 +157,9 @@ _ROWS = (
         test_size=10_526,
         reader="clothing1m",
         recipes=(
+            ImageRecipe("dividemix", std=(0.3113, 0.3192, 0.3214), source=_DIVIDEMIX, crop="random", **_CLOTHES),
             ImageRecipe(
-                "dividemix",
-                mean=(0.6959, 0.6537, 0.6371),
-                std=(0.3113, 0.3192, 0.3214),
-                source=_DIVIDEMIX,
-                resize=256,
-                size=224,
-                crop="random",
-                flip=True,
+                "anl", std=(1.0,) * 3, source=f"Ye et al. 2023, appendix D.5; the mean: {_DIVIDEMIX}", **_CLOTHES
             ),
         ),
         wrong_as_given=True,
