@@ -113,7 +113,7 @@ def _setting(text):
 def _add_recipes(verbs):
     verb = verbs.add_parser("recipes", help="the papers' settings: names and accuracies")
     verb.add_argument("pattern", nargs="?", default="*", help='part of them, such as "anl/cifar10/*"')
-    verb.add_argument("--verified", action="store_true", help="those whose accuracy was read in a source")
+    verb.add_argument("--verified", action="store_true", help="those whose accuracy is printed")
     verb.set_defaults(run=_list_recipes)
 
 

@@ -18,6 +18,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
     ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log", "optimizers"],
+    ["catalog.schema", "catalog.classes", "catalog.table", "catalog"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
     ["losses.initialization", "losses.numerics", "losses.evidence", "losses.saved", "losses.declaration"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
@@ -30,7 +31,7 @@ FLOORS = [
         "noise.annotators",
         "noise.specification",
     ],
-    ["data.sources", "data.generated", "data.folders", "data.augment"],
+    ["data.sources", "data.generated", "data.folders", "data.reading", "data.augment"],
     ["data.pipeline", "data.ordering", "data.provenance", "data.loading", "data.gallery"],
     ["losses.inputs", "losses.samples", "losses.calling", "losses.base", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.asymmetric", "losses.jensen_shannon", "losses.bi_tempered"],
@@ -54,9 +55,8 @@ FLOORS = [
     ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
     ["diagnostics.believed", "diagnostics.statistics", "diagnostics.agreement", "diagnostics.suspects"],
     ["diagnostics.pictures", "diagnostics"],
-    ["recipes.moving", "recipes.schema", "recipes.grid", "recipes.shared", "recipes.obtained"],
-    ["recipes.anl", "recipes.apl", "recipes.dal", "recipes.logit_bias", "recipes.curriculum"],
-    ["recipes.table", "recipes.find", "recipes.document"],
+    ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
+    ["recipes.table", "recipes.find"],
     ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
     ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
     ["recommendation", "search", "cli", "__main__"],
@@ -107,7 +107,7 @@ import sys, keras
 before = set(sys.modules)
 import keras_robust
 import keras_robust.losses, keras_robust.theory
-for name in ("callbacks", "comparison", "data", "diagnostics", "export", "models", "noise", "recipes", "search"):
+for name in keras_robust._LOADED_ON_USE:
     getattr(keras_robust, name)
 new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new & {"tensorflow", "tensorflow_datasets", "matplotlib", "sklearn", "torch", "jax", "scipy", "PIL"}))

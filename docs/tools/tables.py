@@ -14,9 +14,7 @@ import re
 import tomllib
 
 from keras_robust import cli, losses, recipes, recommend, theory
-from keras_robust.data.augment import RECIPES as AUGMENTATIONS
-from keras_robust.data.generated import SHAPES
-from keras_robust.data.loading import HUMAN
+from keras_robust.catalog import CATALOG
 from keras_robust.noise.grammar import KINDS, parse
 from keras_robust.recipes.obtained import RUNS
 
@@ -92,7 +90,7 @@ def settings(classes):
     """The losses of the papers at a number of classes."""
     found, notes = {}, {}
     for recipe in recipes.RECIPES:
-        if _classes(recipe.dataset) != int(classes):
+        if _classes(recipe.dataset) != int(classes) or recipe.algorithm or recipe.loss is None:
             continue
         written = (recipe.label, recipe.loss, recipe.l1, recipe.moving)
         places = found.setdefault(written, {}).setdefault(_CITED[recipe.paper], {})
@@ -118,32 +116,36 @@ def settings(classes):
 def one_setting():
     """Whether a paper changes its losses with the rate of the noise."""
     by_kind, by_loss = {}, {}
-    for recipe in recipes.RECIPES:
+    for recipe in recipes.find(variant=None, algorithm=None):
         where = (recipe.paper, recipe.dataset, recipe.label)
         setting = (recipe.loss, recipe.l1, recipe.moving)
         by_loss.setdefault(where, set()).add(setting)
         by_kind.setdefault((*where, _kind(recipe.noise)), set()).add(setting)
     changed = [where for where, found in by_kind.items() if len(found) > 1]
     several = [where for where, found in by_loss.items() if len(found) > 1]
+    rates = sorted({f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label, _ in changed})
     kinds = sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in several)
+    kinds = [kind for kind in kinds if kind not in rates]
     return (
-        f"Of {len(by_loss)} losses on a data set, {len(changed) or 'none'} has a different setting at a different "
-        f"noise rate. {len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
+        f"Of {len(by_loss)} losses on a data set, {len(rates)} have different settings at different noise rates: "
+        f"{', '.join(rates)}. {len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
     )
 
 
 def printed(*datasets):
-    """The best of the accuracies that were read in a paper, beside cross entropy's."""
+    """The best of the accuracies that a paper prints, beside cross entropy's."""
     cells = {}
-    for recipe in recipes.find(verified=True, dataset=list(datasets)):
+    for recipe in recipes.find(verified=True, dataset=list(datasets), variant=None):
+        if "quote" in recipe.source:
+            continue
         key = (recipe.dataset, recipe.name.split("/")[2], _CITED[recipe.paper])
         cells.setdefault(key, {})[recipe.label] = recipe.expected
     rows = []
     for (dataset, noise, cited), by_loss in cells.items():
-        best = max(by_loss, key=lambda label: by_loss[label].mean)
+        best = max(by_loss, key=lambda label: by_loss[label].value)
         row = (dataset, f"`{noise}`", cited, str(by_loss.get("CE", "-")), best, str(by_loss[best]), str(len(by_loss)))
         rows.append(row)
-    return _table(("data", "noise", "paper", "CE", "best loss", "its accuracy", "losses read"), rows)
+    return _table(("data", "noise", "paper", "CE", "best loss", "its accuracy", "losses"), rows)
 
 
 def reproduced():
@@ -156,11 +158,32 @@ def reproduced():
     return _table(("recipe", "paper, %", "here, %"), rows, right=2)
 
 
+def datasets():
+    """The catalog."""
+    kinds = {"digits": "embedded", "archive": "npz or TFDS"}
+    rows = []
+    for row in CATALOG.values():
+        train = "not printed" if row.train_size is None else f"{row.train_size:,}" if row.train_size else "-"
+        labels = "wrong as given" if row.wrong_as_given else f"`{row.human}`" if row.human else "clean"
+        noise = ", ".join(f"`{variant}`" for variant in row.similar) or "-"
+        network = f"`{row.network}`" if row.network else "-"
+        stored = kinds.get(row.reader, "folder")
+        rows.append(
+            (f"`{row.name}`", f"{row.num_classes:,}", train, f"{row.test_size:,}", stored, labels, noise, network)
+        )
+    heads = ("data", "classes", "train", "test", "read from", "labels", "similar classes", "`compare` trains")
+    return _table(heads, rows)
+
+
 def normalizations():
     rows = []
-    for row in AUGMENTATIONS:
-        mean, std = (", ".join(f"{number:.4g}" for number in numbers) for numbers in (row.mean, row.std))
-        rows.append((row.dataset, f"`{row.name}`", mean, std, row.source))
+    by_recipes = {}
+    for row in CATALOG.values():
+        by_recipes.setdefault(row.recipes, []).append(row.name)
+    for shared, names in by_recipes.items():
+        for one in shared:
+            mean, std = (", ".join(f"{number:.4g}" for number in numbers) for numbers in (one.mean, one.std))
+            rows.append((", ".join(names), f"`{one.name}`", mean, std, one.source))
     return _table(("data", "name", "mean", "deviation", "source"), rows)
 
 
@@ -255,6 +278,7 @@ _TABLES = (
     one_setting,
     printed,
     reproduced,
+    datasets,
     normalizations,
     noises,
     commands,
@@ -272,7 +296,7 @@ def _in_short(loss):
 
 
 def _classes(dataset):
-    return SHAPES[HUMAN.get(dataset, (dataset,))[0]][1]
+    return CATALOG[dataset].num_classes
 
 
 def _kind(noise):

@@ -3,19 +3,10 @@
 import numpy as np
 
 from keras_robust import models
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf
 from keras_robust.data import load, load_noisy
 from keras_robust.trainer import Task
-
-NETWORKS = {
-    "digits": models.cnn2,
-    "mnist": models.cnn4,
-    "fashion_mnist": models.cnn4,
-    "cifar10": models.cnn8,
-    "cifar10n": models.cnn8,
-    "cifar100": models.resnet34,
-    "cifar100n": models.resnet34,
-}
 
 
 def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: int = 128) -> Task:
@@ -26,8 +17,10 @@ def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: 
     Raises:
         ValueError: for an unknown data set or noise, or a data set whose clean labels are unknown.
     """
-    OneOf(tuple(NETWORKS)).check("task", "dataset", dataset)
-    if dataset == "digits":
+    known = tuple(row.name for row in CATALOG.values() if row.network)
+    row = CATALOG[OneOf(known).check("task", "dataset", dataset)]
+    network = getattr(models, row.network)
+    if row.reader == "digits":
         arrays, labels = load_noisy(dataset, noise, seed)
         targets = {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean}
         train = {"x": arrays.x_train, "y": targets, "batch_size": batch_size}
@@ -36,8 +29,8 @@ def task(dataset: str, noise: str | None, seed: int, data_dir=None, batch_size: 
             "validation_batch_size": len(arrays.x_test),
         }
         size = len(labels.noisy)
-        return Task(train, test, labels, size, arrays.input_shape, arrays.num_classes, NETWORKS[dataset])
-    if noise is None and not dataset.endswith("n"):
+        return Task(train, test, labels, size, arrays.input_shape, arrays.num_classes, network)
+    if noise is None and row.human is None:
         noise = "symmetric:0"  # no wrong labels, and recorded as such
     splits = load(dataset, noise, batch_size, seed, data_dir, provenance=True)
-    return Task.of(splits, NETWORKS[dataset])
+    return Task.of(splits, network)

@@ -2,14 +2,12 @@
 
 from keras_robust.data.gallery import Gallery, gallery
 from keras_robust.data.generated import generated
-from keras_robust.data.loading import DATASETS, DatasetInfo, Splits, load, load_noisy
+from keras_robust.data.loading import DatasetInfo, Splits, load, load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
 from keras_robust.data.provenance import with_provenance
-from keras_robust.data.sources import SOURCES, Arrays, load_arrays
+from keras_robust.data.sources import Arrays, load_arrays
 
 __all__ = [
-    "DATASETS",
-    "SOURCES",
     "Arrays",
     "DatasetInfo",
     "Gallery",

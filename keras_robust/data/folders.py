@@ -11,26 +11,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
-ANIMALS = ("cat", "lynx", "wolf", "coyote", "cheetah", "jaguar", "chimpanzee", "orangutan", "hamster", "guinea pig")
-CLOTHES = "T-Shirt|Shirt|Knitwear|Chiffon|Sweater|Hoodie|Windbreaker|Jacket|Down Coat|Suit|Shawl|Dress|Vest|Underwear"
+_ALL = 1000  # classes of ILSVRC 2012 and of WebVision 1.0
 SIDE = 64
 RECORD = np.dtype([("id", "V4"), ("label", "V4"), ("pixels", np.uint8, (3, SIDE, SIDE))])
 
 
 @dataclass(frozen=True)
 class Files:
-    """Images in files of their own, and their labels (n,), int32."""
+    """Images in files of their own."""
 
     paths: list
-    labels: np.ndarray
 
 
 @dataclass(frozen=True)
 class Records:
-    """Images of 64 x 64 pixels in files of fixed-length records, and their labels (n,), int32."""
+    """Images of 64 x 64 pixels in files of fixed-length records."""
 
     files: list
-    labels: np.ndarray
     shape = (SIDE, SIDE, 3)
 
     def read(self, positions) -> np.ndarray:
@@ -47,37 +44,60 @@ class Records:
 
 @dataclass(frozen=True)
 class Folder:
-    """A data set on disk."""
+    """A data set on disk: class ids (n,), int32, and where the images are; None without images to train on."""
 
     class_names: tuple
-    train: Files | Records
-    test: Files | Records
+    x_train: Files | Records | None
+    y_train: np.ndarray | None
+    x_test: Files | Records
+    y_test: np.ndarray
 
 
-def webvision(data_dir, num_classes: int = 1000) -> Folder:
-    """WebVision 1.0, the images that Google found, tested on the validation images; the first `num_classes` classes.
+def _webvision(row, data_dir, _) -> Folder:
+    """WebVision 1.0, the images that Google found, tested on the validation images; the first of its classes.
 
     Layout: info/train_filelist_google.txt ("google/q0001/NAME.jpg 0"), google/, info/val_filelist.txt
     ("val000001.jpg 412"), val_images_256/ (or val_images/), info/synsets.txt for the names of the classes.
 
     Reference: Li et al. 2017. Classes 0 to 49 alone are the "mini" setting of Jiang et al. 2018.
     """
-    root = _root(data_dir, "webvision", "info/train_filelist_google.txt")
+    K, root = row.num_classes, _root(row, data_dir, "info/train_filelist_google.txt")
     small = root / "val_images_256"
     validation = small if small.is_dir() or not (root / "val_images").is_dir() else root / "val_images"
-    return Folder(
-        _synsets(root / "info" / "synsets.txt", num_classes),
-        _listed(root / "info" / "train_filelist_google.txt", root, num_classes),
-        _listed(root / "info" / "val_filelist.txt", validation, num_classes),
-    )
+    names = [name for _, name in _synsets(root / "info" / "synsets.txt", K)] or row.class_names
+    train = _listed(root / "info" / "train_filelist_google.txt", root, K)
+    return Folder(tuple(names), *train, *_listed(root / "info" / "val_filelist.txt", validation, K))
 
 
-def mini_webvision(data_dir) -> Folder:
-    """WebVision 1.0, its first 50 classes."""
-    return webvision(data_dir, num_classes=50)
+def _ilsvrc12(row, data_dir, _) -> Folder:
+    """The 50,000 validation images of ILSVRC 2012, to test on; the first of its classes, in WebVision's order.
+
+    Layout: val/ with a folder for each synset ("val/n01440764/NAME.JPEG"), the order of whose names is that of the
+    classes; or val/ with all images, and val.txt ("NAME.JPEG 65", as Caffe has it). WebVision's synsets.txt, beside
+    val/ or in webvision/info/ beside the data set, names the classes; where it is, folders of other synsets may be
+    missing. The ids in ILSVRC2012_validation_ground_truth.txt are in another order and of no use here.
+
+    Reference: Russakovsky et al. 2015.
+    """
+    K, root = row.num_classes, _root(row, data_dir, "val")
+    beside = root.parent / "webvision" / "info" / "synsets.txt"
+    known = _synsets(root / "synsets.txt" if (root / "synsets.txt").is_file() else beside, K)
+    names = tuple(name for _, name in known)
+    if (root / "val.txt").is_file():
+        return Folder(names or row.class_names, None, None, *_listed(root / "val.txt", root / "val", K))
+    synsets = [synset for synset, _ in known]
+    if not synsets:
+        synsets = sorted(path.name for path in (root / "val").iterdir() if path.is_dir())
+        if len(synsets) != _ALL:
+            raise ValueError(
+                f"{root / 'val'} must hold {_ALL:,} folders, one for each synset. It holds {len(synsets):,}. Put "
+                f"WebVision's synsets.txt beside it to use some of them, or val.txt with a label for each image."
+            )
+        synsets = synsets[:K]
+    return Folder(names or tuple(synsets), None, None, *_in_folders(root / "val", synsets))
 
 
-def clothing1m(data_dir) -> Folder:
+def _clothing1m(row, data_dir, _) -> Folder:
     """Clothing1M: trained on the million noisy labels, tested on the clean test labels.
 
     Layout: noisy_train_key_list.txt and clean_test_key_list.txt ("images/0/00/NAME.jpg"), noisy_label_kv.txt and
@@ -85,19 +105,16 @@ def clothing1m(data_dir) -> Folder:
 
     Reference: Xiao et al. 2015.
     """
-    root = _root(data_dir, "clothing1m", "noisy_train_key_list.txt")
+    K, root = row.num_classes, _root(row, data_dir, "noisy_train_key_list.txt")
     names = root / "category_names_eng.txt"
-    classes = tuple(_lines(names)) if names.is_file() else tuple(CLOTHES.split("|"))
-    if len(classes) != 14:
-        raise ValueError(f"{names} must name 14 classes. It names {len(classes)}.")
-    return Folder(
-        classes,
-        _keyed(root, "noisy_train_key_list.txt", "noisy_label_kv.txt", len(classes)),
-        _keyed(root, "clean_test_key_list.txt", "clean_label_kv.txt", len(classes)),
-    )
+    class_names = tuple(_lines(names)) if names.is_file() else row.class_names
+    if len(class_names) != K:
+        raise ValueError(f"{names} must name {K} classes. It names {len(class_names)}.")
+    train = _keyed(root, "noisy_train_key_list.txt", "noisy_label_kv.txt", K)
+    return Folder(class_names, *train, *_keyed(root, "clean_test_key_list.txt", "clean_label_kv.txt", K))
 
 
-def animal10n(data_dir) -> Folder:
+def _animal10n(row, data_dir, _) -> Folder:
     """ANIMAL-10N, as images or in its binary version.
 
     Layout: training/ and testing/ with images LABEL_NUMBER.jpg, in the order of their numbers; or data_batch_1.bin,
@@ -105,24 +122,22 @@ def animal10n(data_dir) -> Folder:
 
     Reference: Song et al. 2019.
     """
-    root = _root(data_dir, "animal10n", "training", "data_batch_1.bin")
+    K, root = row.num_classes, _root(row, data_dir, "training", "data_batch_1.bin")
     if (root / "training").is_dir():
-        return Folder(ANIMALS, _named(root / "training"), _named(root / "testing"))
-    return Folder(ANIMALS, _binary(_numbered_batches(root)), _binary([root / "test_batch.bin"]))
+        return Folder(row.class_names, *_named(root / "training", K), *_named(root / "testing", K))
+    train = _binary(_numbered_batches(root), K)
+    return Folder(row.class_names, *train, *_binary([root / "test_batch.bin"], K))
 
 
-FOLDERS = {
-    "webvision": webvision,
-    "mini_webvision": mini_webvision,
-    "animal10n": animal10n,
-    "clothing1m": clothing1m,
-}
+ON_DISK = {"webvision": _webvision, "ilsvrc12": _ilsvrc12, "clothing1m": _clothing1m, "animal10n": _animal10n}
+"""What reads data sets in folders, (row, data_dir, download) -> Folder, as the catalog calls it."""
 
 
-def _root(data_dir, name, *markers):
+def _root(row, data_dir, *markers):
     """The folder that holds a data set: `data_dir` itself or one of the data set's name in it."""
+    name = row.stored
     if data_dir is None:
-        raise ValueError(f"{name} is read from disk: pass the folder that holds it as `data_dir`.")
+        raise ValueError(f"{row.name} is read from disk: pass the folder that holds it as `data_dir`.")
     folder = pathlib.Path(data_dir).expanduser()
     for root in (folder, folder / name):
         if any((root / marker).exists() for marker in markers):
@@ -151,18 +166,18 @@ def _pairs(path, num_classes):
 
 
 def _synsets(path, num_classes):
-    """Names of WebVision's classes: the first word that a line has after the number of its synset."""
+    """Synsets of WebVision's first classes, each with the first of its names; none without the file."""
     if not path.is_file():
-        return tuple(str(label) for label in range(num_classes))
-    names = [line.partition(" ")[2].partition(",")[0].strip() or line for line in _lines(path)]
-    if len(names) < num_classes:
-        raise ValueError(f"{path} must name {num_classes} classes. It names {len(names)}.")
-    return tuple(names[:num_classes])
+        return []
+    split = [line.partition(" ") for line in _lines(path)]
+    if len(split) < num_classes:
+        raise ValueError(f"{path} must name {num_classes} classes. It names {len(split)}.")
+    return [(synset, names.partition(",")[0].strip() or synset) for synset, _, names in split[:num_classes]]
 
 
 def _listed(path, folder, num_classes):
-    """The files that a list of "NAME LABEL" names, of the first `num_classes` classes of WebVision's 1,000."""
-    names, labels = _pairs(path, 1000)
+    """The files that a list of "NAME LABEL" names, of the first `num_classes` of 1,000 classes."""
+    names, labels = _pairs(path, _ALL)
     kept = labels < num_classes
     return _files(path, folder, [name for name, keep in zip(names, kept, strict=True) if keep], labels[kept])
 
@@ -201,23 +216,39 @@ def _files(listing, folder, names, labels):
             f"{len(missing):,} of the {len(names):,} images that {listing} names are missing, the first: "
             f"{folder / missing[0]}."
         )
-    return Files([f"{folder}/{name}" for name in names], labels)
+    return Files([f"{folder}/{name}" for name in names]), labels
 
 
-def _named(folder):
+def _in_folders(folder, synsets):
+    """The images of some classes, each in a folder of its own, class by class in the order of their names."""
+    paths, labels = [], []
+    for label, synset in enumerate(synsets):
+        inside = folder / synset
+        names = sorted(os.listdir(inside)) if inside.is_dir() else []
+        if not names:
+            raise FileNotFoundError(f"There are no images in {inside}.")
+        for name in names:
+            if not re.fullmatch(r".+\.jpe?g", name, flags=re.IGNORECASE):
+                raise ValueError(f"{inside / name} is not called NAME.JPEG.")
+        paths += [f"{inside}/{name}" for name in names]
+        labels += [label] * len(names)
+    return Files(paths), np.array(labels, "int32")
+
+
+def _named(folder, num_classes):
     """The images LABEL_NUMBER.jpg of a folder, in the order of their numbers."""
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no {folder}.")
     found = []
     for name in os.listdir(folder):
         match = re.fullmatch(r"(\d+)_(\d+)\.jpe?g", name, flags=re.IGNORECASE)
-        if match is None or int(match[1]) >= len(ANIMALS):
-            raise ValueError(f"{folder / name} is not called LABEL_NUMBER.jpg with a label in [0, {len(ANIMALS)}).")
+        if match is None or int(match[1]) >= num_classes:
+            raise ValueError(f"{folder / name} is not called LABEL_NUMBER.jpg with a label in [0, {num_classes}).")
         found.append((int(match[2]), name, int(match[1])))
     if not found:
         raise ValueError(f"{folder} holds no images.")
     found.sort()
-    return Files([f"{folder}/{name}" for _, name, _ in found], np.array([label for *_, label in found], "int32"))
+    return Files([f"{folder}/{name}" for _, name, _ in found]), np.array([label for *_, label in found], "int32")
 
 
 def _numbered_batches(root):
@@ -228,7 +259,7 @@ def _numbered_batches(root):
     return [found[number] for number in sorted(found)]
 
 
-def _binary(files):
+def _binary(files, num_classes):
     labels = []
     for path in files:
         if not path.is_file():
@@ -239,11 +270,11 @@ def _binary(files):
         raw = np.ascontiguousarray(np.memmap(path, RECORD, "r")["label"])
         # SELFIE's reader takes the first byte for the highest.
         orders = (raw.view(">u4"), raw.view("<u4"))
-        read = next((found for found in orders if found.max() < len(ANIMALS)), None)
+        read = next((found for found in orders if found.max() < num_classes), None)
         if read is None:
-            record = int(np.argmax(orders[0] >= len(ANIMALS)))
+            record = int(np.argmax(orders[0] >= num_classes))
             raise ValueError(
-                f"{path}: labels must lie in [0, {len(ANIMALS)}). Record {record} has {int(orders[0][record])}."
+                f"{path}: labels must lie in [0, {num_classes}). Record {record} has {int(orders[0][record])}."
             )
         labels.append(read.astype("int32"))
-    return Records(list(files), np.concatenate(labels))
+    return Records(list(files)), np.concatenate(labels)

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, missing, refuse
-from keras_robust.data.folders import FOLDERS, Files, Records
-from keras_robust.data.loading import DATASETS, HUMAN
-from keras_robust.data.sources import read_arrays
+from keras_robust.data.folders import Files, Records
+from keras_robust.data.reading import read_dataset
 
 # Pixels of the longer side of an image from a file: enough for a thumbnail.
 _SIDE = 96
@@ -57,7 +57,7 @@ def gallery(name: str, data_dir=None) -> Gallery:
     """The training images of a data set, by their position in it: what "index" of `load(provenance=True)` counts.
 
     Args:
-        name: a data set of `load`.
+        name: a data set of `load` that has images to train on.
         data_dir: its folder, as `load` takes it.
 
     Raises:
@@ -71,12 +71,9 @@ def gallery(name: str, data_dir=None) -> Gallery:
     >>> digits.images([3, 0]).shape, digits.class_names[3], digits.size
     ((2, 8, 8, 1), '3', 1438)
     """
-    name = OneOf(DATASETS).check("gallery", "name", name)
-    if name in FOLDERS:
-        folder = FOLDERS[name](data_dir)
-        return Gallery(tuple(folder.class_names), len(folder.train.labels), folder.train)
-    arrays = read_arrays(HUMAN.get(name, (name,))[0], data_dir)
-    return Gallery(tuple(arrays.class_names), len(arrays.x_train), arrays.x_train)
+    known = tuple(row.name for row in CATALOG.values() if not row.test_only)
+    stored = read_dataset(CATALOG[OneOf(known).check("gallery", "name", name)], data_dir)
+    return Gallery(tuple(stored.class_names), len(stored.y_train), stored.x_train)
 
 
 def _thumbnail(path):

@@ -2,28 +2,19 @@
 
 import numpy as np
 
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, at_least
 from keras_robust.data.sources import Arrays
 
-#: Shape of the images and number of classes. Of data sets on disk the smallest images that an ImageNet stem takes.
-SHAPES = {
-    "digits": ((8, 8, 1), 10),
-    "mnist": ((28, 28, 1), 10),
-    "fashion_mnist": ((28, 28, 1), 10),
-    "cifar10": ((32, 32, 3), 10),
-    "cifar100": ((32, 32, 3), 100),
-    "webvision": ((64, 64, 3), 1000),
-    "mini_webvision": ((64, 64, 3), 50),
-    "animal10n": ((64, 64, 3), 10),
-    "clothing1m": ((64, 64, 3), 14),
-}
+# Where sizes differ: the smallest images that an ImageNet stem takes.
+SMALLEST = (64, 64, 3)
 
 
 def generated(name: str, train_size: int = 256, test_size: int = 64, seed: int = 0) -> Arrays:
     """Images of noise around one random picture for each class, uint8, with the classes and channels of a data set.
 
     Args:
-        name: the data set whose shape they have.
+        name: the data set whose shape they have; 64 x 64 pixels where its images differ in size.
         train_size, test_size: numbers of images, at least 1. Classes take turns.
         seed: a whole number; the same seed gives the same images.
 
@@ -36,7 +27,8 @@ def generated(name: str, train_size: int = 256, test_size: int = 64, seed: int =
     >>> arrays.x_train.shape, arrays.num_classes
     ((200, 32, 32, 3), 100)
     """
-    shape, K = SHAPES[OneOf(tuple(SHAPES)).check("generated", "name", name)]
+    row = CATALOG[OneOf(tuple(CATALOG)).check("generated", "name", name)]
+    shape, K = row.image_shape or SMALLEST, row.num_classes
     sizes = {"train_size": train_size, "test_size": test_size}
     total = sum(at_least(1, integer=True).check("generated", key, size) for key, size in sizes.items())
     rng = np.random.default_rng(at_least(0, integer=True).check("generated", "seed", seed))
@@ -44,4 +36,4 @@ def generated(name: str, train_size: int = 256, test_size: int = 64, seed: int =
     pictures = rng.integers(64, 192, (K, *shape))
     images = (pictures[labels] + rng.integers(-48, 48, (total, *shape))).astype("uint8")
     parts = (images[:train_size], labels[:train_size], images[train_size:], labels[train_size:])
-    return Arrays(name, *parts, class_names=tuple(map(str, range(K))))
+    return Arrays(row.stored, *parts, class_names=row.class_names)

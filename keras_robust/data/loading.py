@@ -7,30 +7,15 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
+from keras_robust.catalog import CATALOG, ImageRecipe
 from keras_robust.checks import Interval, OneOf, refuse
-from keras_robust.data.augment import Augmentation, recipe
-from keras_robust.data.folders import FOLDERS
+from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
 from keras_robust.data.provenance import BATCH_SIZE, SEED
-from keras_robust.data.sources import SOURCES, Arrays, read_arrays
+from keras_robust.data.reading import read_dataset
+from keras_robust.data.sources import IN_MEMORY, Arrays
 from keras_robust.noise.corruption import NoisyLabels, corrupt
 from keras_robust.noise.specification import draw
-
-# The images of another data set with the labels that people gave them.
-HUMAN = {"cifar10n": ("cifar10", "human:worst"), "cifar100n": ("cifar100", "human:cifar100n")}
-DATASETS = (*SOURCES, *HUMAN, *FOLDERS)
-"""Names of the data sets that `load` knows."""
-# Images to train on and to test on, as published.
-SIZES = {
-    "digits": (1_438, 359),
-    "mnist": (60_000, 10_000),
-    "fashion_mnist": (60_000, 10_000),
-    **dict.fromkeys(("cifar10", "cifar100", "cifar10n", "cifar100n"), (50_000, 10_000)),
-    "webvision": (980_449, 50_000),
-    "mini_webvision": (65_944, 2_500),
-    "animal10n": (50_000, 5_000),
-    "clothing1m": (1_000_000, 10_526),
-}
 
 
 @dataclass(frozen=True)
@@ -40,7 +25,7 @@ class DatasetInfo:
     Attributes:
         input_shape: shape of one image as the model gets it.
         train_size, test_size: numbers of images in the data set; with a `fraction` only that share of them is used.
-        complete: whether these are the published numbers.
+        complete: whether these are the published numbers, as far as they are known.
         mean, std: what was subtracted from and divided into images in [0, 1], by channel.
         normalization: where mean and std are from.
         augmentation: name of the recipe, "none", or the class of your own layer.
@@ -62,7 +47,8 @@ class DatasetInfo:
 class Splits(NamedTuple):
     """Data to train and to test on, as `tf.data.Dataset`s of batches, what they are, and the noise in the labels.
 
-    `noise` is None without noise, and where wrong labels came with the data and the true ones are unknown.
+    `train` is None where a data set is for testing alone. `noise` is None without noise, and where wrong labels came
+    with the data and the true ones are unknown.
     """
 
     train: Any
@@ -92,13 +78,15 @@ def load(
     - In memory: "digits" (embedded), "mnist", "fashion_mnist", "cifar10", "cifar100", from a npz archive or from TFDS.
     - With the labels that people gave: "cifar10n", "cifar100n", images as above joined to the labels by number.
     - From disk, in their official layouts, with the wrong labels that they came with: "webvision" (what Google found),
-      "mini_webvision" (its first 50 classes), "animal10n", "clothing1m"; see `data.folders`.
+      "mini_webvision", "webvision200", "webvision400" (its first 50, 200 and 400 classes), "animal10n", "clothing1m";
+      `data.folders` has the layouts.
+    - From disk, to test on alone: "ilsvrc12" (the validation images), "mini_ilsvrc12" (its first 50 classes).
 
     Each epoch has a new order and a new augmentation. The k-th time that a split is iterated, the same `seed` gives the
     same batches, on every backend; Keras iterates one more time to build a model that is not built yet.
 
-    Images are augmented in [0, 255], as Keras' layers expect them, then normalized. `data.augment.RECIPES` is the table
-    of what the papers do: CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
+    Images are augmented in [0, 255], as Keras' layers expect them, then normalized, as the papers do it (`recipes` of a
+    row of `catalog.CATALOG`): CIFAR-10 padded crop (4) and flip; CIFAR-100 a rotation up to 20 degrees as well (15 in
     "logit_bias"); WebVision a random part of the image, flip and color jitter; MNIST nothing.
 
     Args:
@@ -142,49 +130,38 @@ def load(
     >>> bool(np.all(noise.noisy[targets["index"]] == targets["label"]))
     True
     """
-    name = OneOf(DATASETS).check("load", "name", name)
+    row = CATALOG[OneOf(tuple(CATALOG)).check("load", "name", name)]
     batch_size = BATCH_SIZE.check("load", "batch_size", batch_size)
     seed = SEED.check("load", "seed", seed)
     fraction = Interval(0.0, 1.0, open_low=True).check("load", "fraction", fraction)
     first_epoch = Interval(0, integer=True).check("load", "first_epoch", first_epoch)
-    stored, people = HUMAN.get(name, (name, None))
-    row = recipe(stored, augment if isinstance(augment, str) else None)
+    recipe = image_recipe(name, augment if isinstance(augment, str) else None)
     hide_gpus_from_tensorflow()
-    if arrays is None and name not in FOLDERS:
-        arrays = read_arrays(stored, data_dir, download)
-    if arrays is None:
-        folder = FOLDERS[name](data_dir)
-        class_names, images = folder.class_names, (folder.train, folder.test)
-        labels, test_labels = folder.train.labels, folder.test.labels
-    else:
-        class_names, images = arrays.class_names, (arrays.x_train, arrays.x_test)
-        labels, test_labels = arrays.y_train, arrays.y_test
-    if name in FOLDERS:
-        drawn = _natural(name, noise, labels, len(class_names))
-        truth = {} if drawn is None else {"clean": drawn.clean}
-    else:
-        drawn = _drawn(name, people, noise, arrays, row, seed, data_dir, exact)
-        truth = {"clean": labels}
-    augmentation, called = _augmentation(augment, row, images[0])
-    given = np.asarray(labels if drawn is None else drawn.noisy, "int32")
-    index = np.arange(len(given), dtype="int32")
-    targets = {"label": given, "index": index} | truth if provenance else given
-    chosen = [_chosen(size, fraction) for size in (len(given), len(test_labels))]
-    prepared = Preparation(row, augmentation)
-    train = image_batches(images[0], targets, batch_size, prepared, seed, drop_remainder, first_epoch, chosen[0])
-    test = image_batches(images[1], test_labels, batch_size, Preparation(row), chosen=chosen[1])
-    sizes = (len(given), len(test_labels))
+    stored = read_dataset(row, data_dir, download) if arrays is None else arrays
+    drawn = _labels(row, noise, stored, recipe, seed, data_dir, exact)
+    augmentation, called = _augmentation(augment, recipe, stored.x_test)
+    sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
+    published = (row.train_size, row.test_size)
+    chosen = [_chosen(size, fraction) for size in sizes]
+    train = None
+    if not row.test_only:
+        targets, prepared = _targets(row, stored, drawn), Preparation(recipe, augmentation)
+        wanted = targets if provenance else targets["label"]
+        train = image_batches(
+            stored.x_train, wanted, batch_size, prepared, seed, drop_remainder, first_epoch, chosen[0]
+        )
+    test = image_batches(stored.x_test, stored.y_test, batch_size, Preparation(recipe), chosen=chosen[1])
     info = DatasetInfo(
         name=name,
-        num_classes=len(class_names),
-        class_names=tuple(class_names),
-        input_shape=tuple(train.element_spec[0].shape[1:]),
+        num_classes=len(stored.class_names),
+        class_names=tuple(stored.class_names),
+        input_shape=tuple(test.element_spec[0].shape[1:]),
         train_size=sizes[0],
         test_size=sizes[1],
-        complete=sizes == SIZES[name],
-        mean=row.mean,
-        std=row.std,
-        normalization=row.source,
+        complete=all(known in (None, size) for known, size in zip(published, sizes, strict=True)),
+        mean=recipe.mean,
+        std=recipe.std,
+        normalization=recipe.source,
         augmentation=called,
     )
     return Splits(train, test, info, drawn)
@@ -209,14 +186,14 @@ def load_noisy(name: str = "digits", noise=None, seed: int = 0, data_dir=None, d
     >>> arrays.x_train.shape, labels.noisy.shape
     ((1438, 8, 8, 1), (1438,))
     """
-    name = OneOf((*SOURCES, *HUMAN)).check("load_noisy", "name", name)
-    stored, people = HUMAN.get(name, (name, None))
-    arrays = read_arrays(stored, data_dir, download)
-    drawn = _drawn(name, people, noise, arrays, recipe(stored, None), seed, data_dir)
+    known = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY)
+    row = CATALOG[OneOf(known).check("load_noisy", "name", name)]
+    arrays = read_dataset(row, data_dir, download)
+    drawn = _drawn(row, noise, arrays, image_recipe(name), seed, data_dir)
     return arrays, corrupt(arrays.y_train, np.eye(arrays.num_classes), seed) if drawn is None else drawn
 
 
-def _augmentation(augment, row, images):
+def _augmentation(augment, recipe, images):
     """What `augment` stands for, and what it is called."""
     if augment is None or augment is False:
         return None, "none"
@@ -224,8 +201,17 @@ def _augmentation(augment, row, images):
         return Augmentation([augment]), type(augment).__name__
     if augment is not True and not isinstance(augment, str):
         refuse("load", "augment", "True, False, the name of a recipe, or a Keras layer", augment)
-    height, width = images.shape[1:3] if isinstance(images, np.ndarray) else (row.size, row.size)
-    return Augmentation(row.layers(height, width)), row.name
+    height, width = images.shape[1:3] if isinstance(images, np.ndarray) else (recipe.size, recipe.size)
+    return Augmentation(augmentation_layers(recipe, height, width)), recipe.name
+
+
+def _targets(row, stored, drawn):
+    """What `provenance` gives to train on: "clean" only where it is known."""
+    given, clean = (stored.y_train,) * 2 if drawn is None else (drawn.noisy, drawn.clean)
+    targets = {"label": given, "index": np.arange(len(given)), "clean": clean}
+    if drawn is None and row.wrong_as_given:
+        del targets["clean"]
+    return {name: np.asarray(values, "int32") for name, values in targets.items()}
 
 
 def _chosen(size, fraction):
@@ -235,19 +221,31 @@ def _chosen(size, fraction):
     return np.sort(np.random.default_rng(0).permutation(size)[: max(1, round(fraction * size))])
 
 
-def _drawn(name, people, noise, arrays, row, seed, data_dir, exact=False):
+def _labels(row, noise, stored, recipe, seed, data_dir, exact):
+    """The labels to train on; None for those that are stored."""
+    if row.test_only:
+        if noise is not None:
+            refuse("load", "noise", f"None: {row.name} is for testing alone", noise)
+        return None
+    if row.wrong_as_given:
+        return _natural(row.name, noise, stored.y_train, len(stored.class_names))
+    return _drawn(row, noise, stored, recipe, seed, data_dir, exact)
+
+
+def _drawn(row, noise, arrays, recipe, seed, data_dir, exact=False):
     """The labels to train on, of a data set whose own labels are clean."""
     K, labels = arrays.num_classes, arrays.y_train
     if isinstance(noise, NoisyLabels):
-        return _fitting(name, noise, labels, K)
+        return _fitting(row.name, noise, labels, K)
     if noise is not None and not isinstance(noise, str):
         return corrupt(labels, noise, seed, exact)
-    noise = people if noise is None else noise
+    noise = row.human if noise is None else noise
     if noise is None:
         return None
-    if people is not None and not noise.startswith("human:"):
-        refuse("load", "noise", f'"human:..." for {name}; other noise goes with {arrays.name!r}', noise)
-    whole = {"exact": exact, "dataset": name, "features": _Normalized(arrays.x_train, row), "ids": arrays.ids_train}
+    if row.human is not None and not noise.startswith("human:"):
+        refuse("load", "noise", f'"human:..." for {row.name}; other noise goes with {row.stored!r}', noise)
+    features = _Normalized(arrays.x_train, recipe)
+    whole = {"exact": exact, "dataset": row.name, "features": features, "ids": arrays.ids_train}
     if not noise.startswith("human:"):
         return draw(noise, labels, K, seed, **whole)
     if data_dir is None:
@@ -285,12 +283,12 @@ def _fitting(name, noise, labels, K, count=None):
 class _Normalized:
     """Images as the network sees them, some rows at a time: all of them would need several times the memory."""
 
-    def __init__(self, images, row):
-        self.images, self.row, self.shape = images, row, images.shape
+    def __init__(self, images, recipe: ImageRecipe):
+        self.images, self.recipe, self.shape = images, recipe, images.shape
 
     def __len__(self):
         return len(self.images)
 
     def __getitem__(self, rows):
         unit = 255.0 if self.images.dtype == np.uint8 else 1.0
-        return (self.images[rows].astype("float32") / unit - self.row.mean) / self.row.std
+        return (self.images[rows].astype("float32") / unit - self.recipe.mean) / self.recipe.std

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
+from keras_robust.catalog import ImageRecipe
 from keras_robust.checks import missing
-from keras_robust.data.augment import Augmentation, Recipe
+from keras_robust.data.augment import Augmentation
 from keras_robust.data.folders import Files, Records
 
 
@@ -56,7 +57,7 @@ class Preparation:
         augmentation: for training; None for images as they are.
     """
 
-    recipe: Recipe
+    recipe: ImageRecipe
     augmentation: Augmentation | None = None
 
     def cut(self, image, seed):

@@ -3,22 +3,11 @@
 import os
 import pathlib
 from dataclasses import dataclass, replace
-from functools import partial
 
 import numpy as np
 
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, missing
-
-FASHION = "T-shirt/top|Trouser|Pullover|Dress|Coat|Sandal|Shirt|Sneaker|Bag|Ankle boot".split("|")
-CIFAR10 = "airplane automobile bird cat deer dog frog horse ship truck".split()
-CIFAR100 = """
-apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle
-caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant flatfish
-forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man maple_tree motorcycle
-mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine
-possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
-sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle wardrobe whale
-willow_tree wolf woman worm""".split()
 
 
 @dataclass(frozen=True)
@@ -27,7 +16,7 @@ class Arrays:
 
     Attributes:
         x_train, x_test: float32 in [0, 1]; uint8 where they are kept as they were stored.
-        ids_train: what the training images are called where they were stored; None where nothing is joined to them.
+        ids_train: what the training images are called where they were stored; None where they have no name.
     """
 
     name: str
@@ -66,19 +55,16 @@ def load_arrays(name: str, data_dir=None, download: bool = False) -> Arrays:
     >>> keras_robust.data.load_arrays("digits").x_train.shape
     (1438, 8, 8, 1)
     """
-    arrays = read_arrays(name, data_dir, download, owner="load_arrays")
+    own = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY and row.stored == row.name)
+    row = CATALOG[OneOf(own).check("load_arrays", "name", name)]
+    arrays = IN_MEMORY[row.reader](row, data_dir, download)
     if arrays.x_train.dtype != np.uint8:
         return arrays
     scaled = (np.divide(x, 255, dtype="float32") for x in (arrays.x_train, arrays.x_test))
     return replace(arrays, **dict(zip(("x_train", "x_test"), scaled, strict=True)))
 
 
-def read_arrays(name: str, data_dir=None, download: bool = False, owner: str = "read_arrays") -> Arrays:
-    """As `load_arrays`, images as they were stored."""
-    return SOURCES[OneOf(tuple(SOURCES)).check(owner, "name", name)](data_dir, download)
-
-
-def digits(data_dir=None, download: bool = False) -> Arrays:
+def _digits(row, data_dir, download) -> Arrays:
     """scikit-learn's digits: 1,797 real 8x8 images of handwritten digits, embedded in the package, no network.
 
     Every fifth image is a test image: 1,438 to train on, 359 to test.
@@ -91,22 +77,23 @@ def digits(data_dir=None, download: bool = False) -> Arrays:
     x = (x / 16.0).astype("float32").reshape(-1, 8, 8, 1)
     y = y.astype("int32")
     test = np.arange(len(x)) % 5 == 4
-    return Arrays("digits", x[~test], y[~test], x[test], y[test], tuple("0123456789"))
+    return Arrays(row.stored, x[~test], y[~test], x[test], y[test], row.class_names)
 
 
-def _stored(name, class_names, has_ids, data_dir, download) -> Arrays:
+def _archive(row, data_dir, download) -> Arrays:
     """A data set from a npz archive or from TFDS, in the order in which it was stored."""
+    name = row.stored
     folder = _default_folder() if data_dir is None else pathlib.Path(data_dir).expanduser()
     for archive in (folder / f"{name}.npz", folder / name / f"{name}.npz"):
         if archive.is_file():
-            return _from_npz(archive, name, class_names, has_ids)
+            return _from_npz(archive, row)
     prepared = _prepared(folder, name) or _prepared(folder / "tfds", name)
     if prepared is None and not download:
         raise FileNotFoundError(
             f"{folder} holds no {name}: looked for {name}.npz, {name}/{name}.npz, and {name}/ and tfds/{name}/ as TFDS "
             "prepares them. Pass another `data_dir`, or download=True to let TFDS fetch it."
         )
-    return _from_tfds(prepared, folder, name, class_names, has_ids)
+    return _from_tfds(prepared, folder, row)
 
 
 def _default_folder():
@@ -120,7 +107,7 @@ def _prepared(folder, name):
     return versions[max(versions)] if versions else None
 
 
-def _from_npz(path, name, class_names, has_ids):
+def _from_npz(path, row):
     try:
         with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
             splits = {key: archive[key] for key in ("x_train", "y_train", "x_test", "y_test")}
@@ -129,18 +116,18 @@ def _from_npz(path, name, class_names, has_ids):
     checked = {}
     for split in ("train", "test"):
         x, y = splits[f"x_{split}"], splits[f"y_{split}"]
-        checked |= _check(f"{path}, {split}", split, x, y, len(class_names))
-    ids = np.arange(len(checked["y_train"])) if has_ids else None
-    return Arrays(name, class_names=tuple(class_names), ids_train=ids, **checked)
+        checked |= _check(f"{path}, {split}", split, x, y, row.num_classes)
+    ids = np.arange(len(checked["y_train"]))
+    return Arrays(row.stored, class_names=row.class_names, ids_train=ids, **checked)
 
 
-def _from_tfds(prepared, folder, name, class_names, has_ids):
+def _from_tfds(prepared, folder, row):
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise missing(f"{prepared or name} is read with TFDS", "data") from error
+        raise missing(f"{prepared or row.stored} is read with TFDS", "data") from error
     if prepared is None:
-        builder = tfds.builder(name, data_dir=str(folder))
+        builder = tfds.builder(row.stored, data_dir=str(folder))
         builder.download_and_prepare()
     else:
         builder = tfds.builder_from_directory(str(prepared))
@@ -157,10 +144,10 @@ def _from_tfds(prepared, folder, name, class_names, has_ids):
         x, y = (np.concatenate([batch[key] for batch in batches]) for key in ("image", "label"))
         if len(x) != count:
             raise ValueError(f"{builder.data_dir}, {split}, holds {len(x)} records. It should hold {count}.")
-        checked |= _check(f"{builder.data_dir}, {split}", split, x, y, len(class_names))
-        if has_ids and split == "train":
+        checked |= _check(f"{builder.data_dir}, {split}", split, x, y, row.num_classes)
+        if split == "train" and "id" in builder.info.features:
             ids = np.concatenate([batch["id"] for batch in batches])
-    return Arrays(name, class_names=tuple(class_names), ids_train=ids, **checked)
+    return Arrays(row.stored, class_names=row.class_names, ids_train=ids, **checked)
 
 
 def _check(place, split, x, y, num_classes):
@@ -178,11 +165,5 @@ def _check(place, split, x, y, num_classes):
     return {f"x_{split}": x, f"y_{split}": y.astype("int32")}
 
 
-SOURCES = {
-    "digits": digits,
-    "mnist": partial(_stored, "mnist", "0123456789", False),
-    "fashion_mnist": partial(_stored, "fashion_mnist", FASHION, False),
-    "cifar10": partial(_stored, "cifar10", CIFAR10, True),
-    "cifar100": partial(_stored, "cifar100", CIFAR100, True),
-}
-"""Data sets that fit in memory, by name, and what reads each."""
+IN_MEMORY = {"digits": _digits, "archive": _archive}
+"""What reads data sets that fit in memory, (row, data_dir, download) -> Arrays, as the catalog calls it."""

@@ -7,6 +7,7 @@ from functools import partial
 
 import numpy as np
 
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, refuse
 from keras_robust.noise.corruption import NoisyLabels, checked_ids
 from keras_robust.noise.label_files import read_arrays, read_records, record_numbers
@@ -14,16 +15,20 @@ from keras_robust.noise.label_files import read_arrays, read_records, record_num
 
 @dataclass(frozen=True)
 class Source:
-    """Where labels may lie in a folder, and what their column is called there."""
+    """Where labels of a data set may lie in a folder, and what their column is called there."""
 
-    num_classes: int
+    dataset: str
     builder: str
     files: tuple
     columns: tuple
 
+    @property
+    def num_classes(self) -> int:
+        return CATALOG[self.dataset].num_classes
 
-_CIFAR10N = partial(Source, 10, "cifar10_n", ("cifar10n_labels.npz", "CIFAR-10_human.pt"))
-_CIFAR100N = partial(Source, 100, "cifar100_n", ("cifar100n_labels.npz", "CIFAR-100_human.pt"))
+
+_CIFAR10N = partial(Source, "cifar10n", "cifar10_n", ("cifar10n_labels.npz", "CIFAR-10_human.pt"))
+_CIFAR100N = partial(Source, "cifar100n", "cifar100_n", ("cifar100n_labels.npz", "CIFAR-100_human.pt"))
 # Columns as in the npz archive, the published file, TFDS.
 CLEAN = ("clean", "clean_label", "label")
 HUMAN = {

@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, refuse
 
 CLASSES = Interval(2, integer=True)
@@ -59,28 +60,6 @@ def pair_flip(K: int, rate: float) -> np.ndarray:
     return (1.0 - rate) * np.eye(K) + rate * np.roll(np.eye(K), 1, axis=1)
 
 
-# (from, to), in the order in which published code flips them.
-SIMILAR = {
-    "mnist": ((7, 1), (2, 7), (5, 6), (6, 5), (3, 8)),
-    "fashion_mnist": ((9, 7), (7, 5), (2, 6), (4, 3), (3, 4)),
-    "cifar10": ((9, 1), (2, 0), (3, 5), (5, 3), (4, 7)),
-}
-VARIANTS = {
-    "mnist": ("clean",),
-    "fashion_mnist": ("clean",),
-    "cifar10": ("clean", "sequential"),
-    "cifar100": ("superclass", "blocks"),
-}
-SAME_CLASSES = {"digits": "mnist", "cifar10n": "cifar10", "cifar100n": "cifar100"}
-# The super-class of each of the 100 classes, both numbered alphabetically (Krizhevsky 2009).
-CIFAR100_SUPERCLASSES = (
-    *(4, 1, 14, 8, 0, 6, 7, 7, 18, 3, 3, 14, 9, 18, 7, 11, 3, 9, 7, 11, 6, 11, 5, 10, 7),
-    *(6, 13, 15, 3, 15, 0, 11, 1, 10, 12, 14, 16, 9, 11, 5, 5, 19, 8, 8, 15, 13, 14, 17, 18, 10),
-    *(16, 4, 17, 4, 2, 0, 17, 4, 18, 17, 10, 3, 2, 12, 12, 16, 12, 1, 9, 19, 2, 10, 0, 1, 16),
-    *(12, 9, 13, 15, 13, 16, 19, 2, 4, 6, 19, 5, 5, 8, 19, 18, 1, 2, 15, 6, 0, 17, 8, 14, 13),
-)
-
-
 def asymmetric(dataset: str, rate: float, variant: str | None = None) -> np.ndarray:
     """Noise between similar classes of a known data set: a label of some classes moves on with probability `rate`.
 
@@ -116,25 +95,24 @@ def asymmetric(dataset: str, rate: float, variant: str | None = None) -> np.ndar
     [0.76, 0.24]
     """
     rate = RATE.check("asymmetric", "rate", rate)
-    default = default_variant(dataset)
-    classes = SAME_CLASSES.get(dataset, dataset)
-    variant = default if variant is None else variant
-    if variant not in VARIANTS[classes]:
-        rule = " or ".join(repr(name) for name in VARIANTS[classes])
+    variant = default_variant(dataset) if variant is None else variant
+    row = CATALOG[_known(dataset)]
+    if variant not in row.similar:
+        rule = " or ".join(repr(name) for name in row.similar)
         refuse("asymmetric", "variant", f"{rule} for {dataset!r}", variant)
+    pairs = row.similar[variant]
     if variant == "sequential":
-        steps = [_flips(10, [pair], rate) for pair in SIMILAR[classes]]
-        return np.linalg.multi_dot(steps)
-    if classes == "cifar100":
-        groups = np.array(CIFAR100_SUPERCLASSES) if variant == "superclass" else np.arange(100) // 5
-        return _flips(100, _next_in_group(groups), rate)
-    return _flips(10, SIMILAR[classes], rate)
+        return np.linalg.multi_dot([_flips(row.num_classes, [pair], rate) for pair in pairs])
+    return _flips(row.num_classes, pairs, rate)
 
 
 def default_variant(dataset: str) -> str:
     """The variant of asymmetric noise that papers describe for this data set."""
-    known = OneOf((*VARIANTS, *SAME_CLASSES)).check("asymmetric", "dataset", dataset)
-    return VARIANTS[SAME_CLASSES.get(known, known)][0]
+    return next(iter(CATALOG[_known(dataset)].similar))
+
+
+def _known(dataset):
+    return OneOf(tuple(row.name for row in CATALOG.values() if row.similar)).check("asymmetric", "dataset", dataset)
 
 
 def _flips(K, pairs, rate):
@@ -142,9 +120,3 @@ def _flips(K, pairs, rate):
     for source, target in pairs:
         matrix[source, source], matrix[source, target] = 1.0 - rate, rate
     return matrix
-
-
-def _next_in_group(groups):
-    for group in np.unique(groups):
-        members = np.flatnonzero(groups == group)
-        yield from zip(members, np.roll(members, -1), strict=True)

@@ -1,7 +1,6 @@
 """Recipes by any of their fields, and one by its name."""
 
 import difflib
-from fnmatch import fnmatchcase
 
 from keras_robust.recipes.schema import FIELDS, Recipe
 from keras_robust.recipes.table import BY_NAME, RECIPES
@@ -23,19 +22,19 @@ def find(**fields) -> tuple[Recipe, ...]:
 
     Example:
 
-    >>> for recipe in keras_robust.recipes.find(paper="anl", dataset="cifar10", label=["CE", "ANL-CE"], verified=True):
+    >>> for recipe in keras_robust.recipes.find(paper="anl", dataset="cifar10", noise="*:0.4", label=["CE", "ANL-CE"]):
     ...     print(recipe.name, recipe.expected)
-    anl/cifar10/symmetric:0.4/ce 58.19
-    anl/cifar10/symmetric:0.8/ce 19.09
+    anl/cifar10/symmetric:0.4/ce 58.19 ± 0.21
+    anl/cifar10/asymmetric:0.4/ce 73.69 ± 0.20
     anl/cifar10/symmetric:0.4/anl-ce 87.28 ± 0.02
-    anl/cifar10/symmetric:0.8/anl-ce 61.27 ± 0.55
+    anl/cifar10/asymmetric:0.4/anl-ce 77.63 ± 0.31
+    anl/cifar10/symmetric:0.4/anl-ce/adam 83.18 ± 0.54
+    anl/cifar10/asymmetric:0.4/anl-ce/adam 75.07 ± 0.43
     """
     for name in fields:
         if name not in SEARCHABLE:
             raise ValueError(f"Recipes have no field {name!r}. Their fields are: {', '.join(SEARCHABLE)}.")
-    return tuple(
-        recipe for recipe in RECIPES if all(_fits(getattr(recipe, name), wanted) for name, wanted in fields.items())
-    )
+    return tuple(recipe for recipe in RECIPES if recipe.fits(**fields))
 
 
 def get(name: str) -> Recipe:
@@ -54,15 +53,3 @@ def get(name: str) -> Recipe:
     near = difflib.get_close_matches(str(name), BY_NAME, n=5, cutoff=0.5)
     hint = f" Near it are: {', '.join(near)}." if near else ""
     raise ValueError(f"There is no recipe {name!r}.{hint} `recipes.find(paper=..., dataset=...)` lists them.")
-
-
-def _fits(value, wanted):
-    if isinstance(wanted, list | set | tuple):
-        return any(_fits(value, one) for one in wanted)
-    if isinstance(value, tuple):
-        return any(_fits(one, wanted) for one in value)
-    if isinstance(value, str) and isinstance(wanted, str):
-        return value.lower() == wanted.lower() or fnmatchcase(value.lower(), wanted.lower())
-    if isinstance(value, bool) or isinstance(wanted, bool):
-        return value is wanted
-    return value == wanted

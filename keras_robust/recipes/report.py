@@ -47,7 +47,7 @@ def listing(recipes) -> Table:
     Example:
 
     >>> keras_robust.recipes.listing(keras_robust.recipes.find(name="anl/mnist/symmetric:0.8/*")).row_count
-    13
+    14
     """
     table = Table(box=None)
     table.add_column("recipe", no_wrap=True)
@@ -56,8 +56,7 @@ def listing(recipes) -> Table:
     table.add_column("loss", overflow="fold")
     for recipe in recipes:
         cells = ("-" if cell is None else str(cell) for cell in (recipe.expected, OBTAINED.get(recipe.name)))
-        lacks = f"; lacks {', '.join(recipe.missing)}" if recipe.missing else ""
-        table.add_row(recipe.name, *cells, recipe.loss + lacks)
+        table.add_row(recipe.name, *cells, "; ".join((recipe.loss or "-", *recipe.obstacles)))
     return table
 
 
@@ -83,14 +82,17 @@ class Report:
             for name, statistic in (("mean", statistics.fmean), ("standard deviation", statistics.stdev)):
                 rows.append({"run": name, **{key: self._over_seeds(statistic, key) for key in MEASURES}})
         if self.recipe.verified:
-            rows.append({"run": "paper", "last": self.recipe.expected.mean / 100})
+            rows.append({"run": "paper", "last": self.recipe.expected.value / 100})
         return rows
 
     def table(self) -> Table:
         """The rows as a table for the terminal, in per cent."""
-        cell = self.recipe.table or "no verified accuracy"
+        cell = self.recipe.expected
+        told = "no accuracy is printed" if cell is None else cell.table
+        if cell is not None and cell.evaluated_on != self.recipe.dataset:
+            told += f", evaluated on {cell.evaluated_on}"
         table = Table(
-            title=f"{self.recipe.name} ({self.recipe.paper}, {cell})", caption="\n".join(("%", *self.remarks))
+            title=f"{self.recipe.name} ({self.recipe.paper}, {told})", caption="\n".join(("%", *self.remarks))
         )
         table.add_column("")
         for heading in MEASURES.values():

@@ -53,7 +53,7 @@ def run(
         console: where progress goes; the terminal by default.
 
     Raises:
-        ValueError: for an unknown recipe or scale, or a recipe that lacks settings.
+        ValueError: for an unknown recipe or scale, or a recipe that lacks settings or asks for what is not there yet.
         TypeError: for an unknown setting.
         FileExistsError: if the folder holds another run.
         TimeoutError: if another process is running in the folder.
@@ -69,15 +69,16 @@ def run(
     recipe = get(recipe) if isinstance(recipe, str) else recipe
     size = SCALES[OneOf(tuple(SCALES)).check("run", "scale", scale)]
     changed = recipe.changed(**changes or {})
-    if changed.missing and not size.rehearsal:
-        rule = f"complete; {recipe.name} lacks {', '.join(changed.missing)}: give them as `changes`"
-        refuse("run", "recipe", rule, recipe.name)
+    known = size.shortened(changed) if size.rehearsal else changed
+    if obstacles := known.obstacles:
+        hint = "; `changes` gives what it lacks" if known.missing else ""
+        refuse("run", "recipe", f"one that can be run: {'; '.join(obstacles)}{hint}", recipe.name)
     if isinstance(seeds, int):
         refuse("run", "seeds", "a list of them, one run for each", seeds)
     seeds = [recipe.seed] if seeds is None else [at_least(0, integer=True).check("run", "seeds", s) for s in seeds]
     if not seeds or len(set(seeds)) < len(seeds):
         refuse("run", "seeds", "at least one whole number, none of them twice", seeds)
-    planned = size.shortened(changed)
+    planned = known if size.rehearsal else size.shortened(changed)
     # Before the folder is made: it would be one of a run that nobody can make.
     if planned.build_loss().reduction is None:
         refuse("run", "reduction", "one that makes a number of a batch, for a loss to train on", None)
@@ -128,7 +129,7 @@ def _picture(folder, recipe):
 
 
 def _settings(recipe, scale, data_dir):
-    untold = ("seed", "expected", "table", "contested", "source", "missing")
+    untold = ("seed", "printed", "contested", "source", "missing")
     told = {name: value for name, value in recipe.to_dict().items() if name not in untold}
     return {
         "recipe": recipe.name,

@@ -3,17 +3,23 @@
 import math
 from dataclasses import dataclass
 
+import keras
+
 from keras_robust import data, models, optimizers
+from keras_robust.catalog import CATALOG
+from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.schema import Recipe
 from keras_robust.trainer import Method, Task
 
 #: What a rehearsal trains with where a recipe lacks the setting.
 REHEARSED = {
+    "network": "cnn4",
     "learning_rate": 0.01,
     "schedule": "cosine",
     "momentum": 0.9,
     "weight_decay": 1e-4,
+    "augmentation": None,
 }
 REHEARSED_STEPS, REHEARSED_BATCH = 2, 8
 
@@ -50,12 +56,15 @@ class Scale:
         # Exact counts of so few labels would be none.
         settings = {"epochs": 1, "batch_size": batch, "exact_noise": False}
         settings |= {name: value for name, value in REHEARSED.items() if name in recipe.missing}
-        if "decay" in recipe.missing:
+        if {"decay", "boundaries"} & set(recipe.missing):
             settings["schedule"] = "cosine"
         if recipe.noise and parse(recipe.noise).kind == "human":
-            settings |= {"noise": "symmetric:0.4", "dataset": recipe.dataset.removesuffix("n")}
+            settings |= {"noise": "symmetric:0.4", "dataset": CATALOG[recipe.dataset].stored}
         return recipe.changed(**settings)
 
+
+#: Initializers by their names in recipes.
+INITIALIZERS = {"kaiming_normal": KAIMING_NORMAL, "xavier_uniform": XAVIER_UNIFORM}
 
 SCALES = {
     "full": Scale(),
@@ -89,22 +98,47 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         first_epoch=first_epoch,
         arrays=arrays,
     )
-    return Task.of(splits, getattr(models, recipe.network))
+    return Task.of(splits, _network(recipe))
 
 
 def method(recipe: Recipe) -> Method:
-    """How a recipe learns: its loss, what moves it, and SGD as PyTorch has it."""
+    """How a recipe learns: its loss, what moves it, and SGD or Adam as PyTorch has them."""
     return Method(
         loss=recipe.build_loss,
-        optimizer=lambda: optimizers.CoupledSGD(
-            recipe.rate(0),
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            global_clipnorm=recipe.clip_norm,
-        ),
+        optimizer=lambda: _optimizer(recipe),
         rate=recipe.rate,
         epochs=recipe.epochs,
         l1=recipe.l1,
         callbacks=recipe.callbacks,
     )
+
+
+def _optimizer(recipe):
+    if recipe.optimizer == "adam":
+        return keras.optimizers.Adam(recipe.rate(0), epsilon=1e-8, global_clipnorm=recipe.clip_norm)
+    return optimizers.CoupledSGD(
+        recipe.rate(0),
+        momentum=recipe.momentum,
+        nesterov=recipe.nesterov,
+        weight_decay=recipe.weight_decay,
+        global_clipnorm=recipe.clip_norm,
+    )
+
+
+def _network(recipe):
+    """The recipe's network; an initializer draws all kernels anew, and biases begin at zero."""
+    build = getattr(models, recipe.network)
+    if recipe.initializer is None:
+        return build
+
+    def network(input_shape, num_classes, classifier_activation):
+        model = build(input_shape, num_classes, classifier_activation=classifier_activation)
+        for layer in model.layers:
+            if (kernel := getattr(layer, "kernel", None)) is not None:
+                # A new initializer for every layer: one object draws the same numbers again.
+                kernel.assign(INITIALIZERS[recipe.initializer]()(kernel.shape, kernel.dtype))
+                if layer.bias is not None:
+                    layer.bias.assign(keras.ops.zeros(layer.bias.shape, layer.bias.dtype))
+        return model
+
+    return network

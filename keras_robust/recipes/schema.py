@@ -1,78 +1,22 @@
-"""What a recipe is: one frozen row of the papers' settings, and one cell of their tables."""
+"""What a recipe is: one frozen row of a paper's settings, with the accuracies that were printed for it."""
 
 import json
 import math
 from dataclasses import asdict, dataclass, fields, replace
+from fnmatch import fnmatchcase
 
-from keras_robust.checks import Interval, OneOf, at_least, greater_than, refuse
+from keras_robust.catalog import CATALOG
+from keras_robust.checks import Interval, OneOf, at_least, refuse
 from keras_robust.losses import RobustLoss
 from keras_robust.losses.reading import read_loss
 from keras_robust.noise.grammar import parse
+from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.moving import read_callbacks
+from keras_robust.recipes.rules import MISSING, NOT_YET, RULES, SETTINGS
 
-PAPERS = {
-    "apl": "Ma et al. 2020, Normalized Loss Functions for Deep Learning with Noisy Labels",
-    "anl": "Ye et al. 2023, Active Negative Loss Functions for Learning with Noisy Labels",
-    "dal": "Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise",
-    "logit-bias": "Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning",
-    "curriculum": "Ou & Zhang 2023, Robust loss functions under a curriculum view",
-}
-"""The papers by their names in recipes: authors and year, title."""
-
-#: Data sets, and whether their labels are wrong as they come.
-DATASETS = {
-    **dict.fromkeys(("mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n", "cifar100n"), False),
-    **dict.fromkeys(("webvision", "mini_webvision", "animal10n", "clothing1m"), True),
-}
-NETWORKS = (*("cnn4", "cnn8", "mlp1024", "resnet18", "resnet32", "resnet34", "resnet50", "wide_resnet101", "vgg19_bn"),)
-AUGMENTATIONS = ("plain", "anl", "dal", "logit_bias", "dividemix")
-
-_COUNT = at_least(1, integer=True)
-_RATE = greater_than(0.0)
-_SETTINGS = {
-    "epochs": _COUNT,
-    "batch_size": _COUNT,
-    "learning_rate": _RATE,
-    "schedule": OneOf(("cosine", "exponential", "steps")),
-    "momentum": Interval(0.0, 1.0, open_high=True),
-    "weight_decay": at_least(0.0),
-}
-_CHECKS = {
-    "paper": OneOf(tuple(PAPERS)),
-    "dataset": OneOf(tuple(DATASETS)),
-    "network": OneOf(NETWORKS),
-    "end_rate": at_least(0.0),
-    "clip_norm": greater_than(0.0, optional=True),
-    "l1": at_least(0.0),
-    "seed": at_least(0, integer=True),
-}
 _NOT_THERE = "no value, for `missing` names it"
-
-
-@dataclass(frozen=True)
-class Cell:
-    """An accuracy that a paper or its authors printed.
-
-    Attributes:
-        mean: test accuracy in percent.
-        std: its standard deviation over the runs, or None where none is printed.
-        source: where it was read.
-        runs: number of runs, or None where it is not said.
-    """
-
-    mean: float
-    std: float | None
-    source: str
-    runs: int | None = None
-
-    def __post_init__(self):
-        _set(self, "mean", Interval(0.0, 100.0).check("Cell", "mean", self.mean))
-        _set(self, "std", at_least(0.0, optional=True).check("Cell", "std", self.std))
-        _set(self, "source", _text("Cell", "source", self.source))
-        _set(self, "runs", at_least(1, integer=True, optional=True).check("Cell", "runs", self.runs))
-
-    def __str__(self):
-        return f"{self.mean:.2f}" if self.std is None else f"{self.mean:.2f} ± {self.std:.2f}"
+# What a label may hold that a name may not.
+_SPELLED = {"*": "-star", "†": "-dagger", "‡": "-double-dagger", " ": "-"}
 
 
 @dataclass(frozen=True)
@@ -81,27 +25,36 @@ class Recipe:
 
     Attributes:
         paper: one of `PAPERS`.
-        dataset: one of `DATASETS`, a name of `data.load`.
+        dataset: a name of `data.load` that has images to train on.
         label: what the paper calls the loss, such as "ANL-CE".
         loss: the loss as `read_loss` reads it, such as "ANLCE(alpha=5, beta=5)".
         network: name of a network of `models`.
-        source: where the settings are from; and that the accuracy could not be verified, where that is so.
+        source: where the settings are from.
+        variant: what tells it from another row of the same paper, data set, noise and label, or None.
         noise: a noise string; None for clean labels, or for labels that are wrong as they come.
         exact_noise: whether exactly floor(n_i T_ij) labels of class i become j, as `noise.corrupt(exact=True)` has it.
+        backdoor: trigger that `noise.backdoor` puts into training images, "local" or "global", or None.
+        algorithm: the training algorithm, such as "CoTeaching(forget_rate=0.4)", or None for plain training.
         epochs, batch_size: of the training.
+        optimizer: "sgd", or "adam", which has no momentum here.
         learning_rate: in the first epoch.
-        schedule: of the learning rate, epoch by epoch: "cosine" down to `end_rate`; "exponential", times `decay` every
-            epoch; "steps", times `decay` at each of the epochs `boundaries`.
+        schedule: of the learning rate, epoch by epoch: "constant"; "cosine" down to `end_rate`; "exponential", times
+            `decay` every epoch; "steps", times `decay` at each of the epochs `boundaries`.
         end_rate, decay, boundaries: see `schedule`.
         momentum, nesterov: of SGD.
-        weight_decay: as PyTorch's SGD has it: coupled, over all weights.
+        weight_decay: as PyTorch's optimizers have it: coupled, over all weights.
         clip_norm: largest norm of the gradient over all weights, or None.
         l1: factor of the absolute values of all weights (`regularize`).
+        jacobian: factor of the squared norm of the Jacobian of the outputs in the images.
         moving: what moves the loss's hyper-parameters, as `read_callbacks` reads it, or None.
+        initializer: of all kernels, biases being zero; None: as the network comes.
+        pretrained: whether training starts from weights in a file, or the name of the data set that they are of.
         augmentation: recipe of `data.load(augment=...)`, or None for the data set's own.
+        validation: share of the training images that is held out.
+        validation_labels: labels of those, "noisy" or "clean"; None if none are held out.
         seed: of the noise and the training, unless others are asked for.
-        table: the table or figure of `expected`, or None.
-        expected: accuracy of the last epoch in the paper, or None where it could not be verified.
+        printed: the paper's `Cell`s of this training: of the recipe's own test images first, then of others, then of
+            training images; within these as in the paper.
         missing: settings that no source at hand gives; they are None. Such a row cannot be run as it is.
         contested: what other sources say, and where the row leaves the code that it follows.
     """
@@ -109,13 +62,17 @@ class Recipe:
     paper: str
     dataset: str
     label: str
-    loss: str
-    network: str
+    loss: str | None
+    network: str | None
     source: str
+    variant: str | None = None
     noise: str | None = None
     exact_noise: bool = False
+    backdoor: str | None = None
+    algorithm: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
+    optimizer: str = "sgd"
     learning_rate: float | None = None
     schedule: str | None = None
     end_rate: float = 0.0
@@ -126,71 +83,113 @@ class Recipe:
     weight_decay: float | None = None
     clip_norm: float | None = None
     l1: float = 0.0
+    jacobian: float = 0.0
     moving: str | None = None
+    initializer: str | None = None
+    pretrained: bool | str = False
     augmentation: str | None = None
+    validation: float = 0.0
+    validation_labels: str | None = None
     seed: int = 0
-    table: str | None = None
-    expected: Cell | None = None
+    printed: tuple = ()
     missing: tuple = ()
     contested: tuple = ()
 
     def __post_init__(self):
-        for name in ("label", "loss", "source"):
-            _set(self, name, _text("Recipe", name, getattr(self, name)))
-        for name, rule in _CHECKS.items():
+        for name, rule in RULES.items():
             _set(self, name, rule.check("Recipe", name, getattr(self, name)))
-        for name in ("boundaries", "missing", "contested"):
+        for name in ("boundaries", "missing", "contested", "printed"):
             _set(self, name, tuple(getattr(self, name)))
         for name in self.missing:
-            OneOf((*_SETTINGS, "decay", "boundaries")).check("Recipe", "missing", name)
-        for name, rule in _SETTINGS.items():
+            if name not in MISSING:
+                refuse("Recipe", "missing", f"names of settings: {', '.join(MISSING)}", name)
+            if getattr(self, name) not in (None, ()):
+                refuse("Recipe", name, _NOT_THERE, getattr(self, name))
+        if self.optimizer == "adam" and self.nesterov:
+            refuse("Recipe", "nesterov", "False for Adam", self.nesterov)
+        for name, rule in SETTINGS.items():
             value = getattr(self, name)
-            if name not in self.missing:
+            if name == "momentum" and self.optimizer == "adam" and value is not None:
+                refuse("Recipe", name, "None for Adam, whose moments are PyTorch's", value)
+            elif name not in self.missing and (name, self.optimizer) != ("momentum", "adam"):
                 _set(self, name, rule.check("Recipe", name, value))
-            elif value is not None:
-                refuse("Recipe", name, _NOT_THERE, value)
+        if not all(isinstance(cell, Cell) for cell in self.printed):
+            refuse("Recipe", "printed", "Cells", self.printed)
+        self._check_noise()
+        self._check_decay()
+        if self.augmentation is not None:
+            known = tuple(one.name for one in CATALOG[self.dataset].recipes)
+            OneOf(known).check("Recipe", "augmentation", self.augmentation)
+        if (self.validation > 0) != (self.validation_labels is not None):
+            rule = '"noisy" or "clean" with a share for validation, None without'
+            refuse("Recipe", "validation_labels", rule, self.validation_labels)
+
+    def _check_noise(self):
         if self.noise is not None:
             parse(self.noise)
             if self.wrong_as_given:
                 refuse("Recipe", "noise", f"None for {self.dataset}, whose labels are wrong as they come", self.noise)
         if self.exact_noise and (self.noise is None or parse(self.noise).kind in ("instance", "human")):
             refuse("Recipe", "exact_noise", "False without noise that a transition matrix draws", self.exact_noise)
-        if self.augmentation is not None:
-            OneOf(AUGMENTATIONS).check("Recipe", "augmentation", self.augmentation)
-        if not isinstance(self.expected, Cell | None):
-            refuse("Recipe", "expected", "a Cell or None", self.expected)
-        self._check_decay()
+        if self.backdoor is not None and (self.noise is not None or self.wrong_as_given):
+            refuse("Recipe", "backdoor", "None where labels are wrong in other ways", self.backdoor)
 
     def _check_decay(self):
         wanted = self.schedule in ("exponential", "steps") and "decay" not in self.missing
         if wanted or self.decay is not None:
             _set(self, "decay", Interval(0.0, 1.0, open_low=True).check("Recipe", "decay", self.decay))
-        _set(self, "boundaries", tuple(_COUNT.check("Recipe", "boundaries", epoch) for epoch in self.boundaries))
+        count = at_least(1, integer=True)
+        _set(self, "boundaries", tuple(count.check("Recipe", "boundaries", epoch) for epoch in self.boundaries))
         stepping = self.schedule == "steps" and "boundaries" not in self.missing
         if list(self.boundaries) != sorted(set(self.boundaries)) or bool(self.boundaries) != stepping:
             refuse("Recipe", "boundaries", "rising epochs, at least one for steps and none otherwise", self.boundaries)
 
     @property
     def name(self) -> str:
-        """How it is called: PAPER/DATASET/NOISE/LOSS, where NOISE is "clean" or "real" without a noise string."""
+        """How it is called: PAPER/DATASET/NOISE/LOSS, where NOISE is "clean" or "real" without a noise string.
+
+        A fifth part, `variant`, stands where these four do not tell rows apart.
+        """
         noise = self.noise or ("real" if self.wrong_as_given else "clean")
-        loss = self.label.lower().replace("*", "-star").replace(" ", "-")
-        return f"{self.paper}/{self.dataset}/{noise}/{loss}"
+        if self.backdoor:
+            noise = f"backdoor:{self.backdoor}"
+        loss = self.label.lower()
+        for sign, spelled in _SPELLED.items():
+            loss = loss.replace(sign, spelled)
+        return "/".join((self.paper, self.dataset, noise, loss, *([self.variant] if self.variant else [])))
 
     @property
     def wrong_as_given(self) -> bool:
         """Whether the data set comes with wrong labels, so that none are drawn."""
-        return DATASETS[self.dataset]
+        return CATALOG[self.dataset].wrong_as_given
+
+    @property
+    def expected(self) -> Cell | None:
+        """The first cell of a test accuracy that has a value, or None."""
+        return next((cell for cell in self.printed if cell.of_test and cell.value is not None), None)
 
     @property
     def verified(self) -> bool:
-        """Whether the accuracy to expect was read in a source."""
+        """Whether the paper prints a test accuracy."""
         return self.expected is not None
 
     @property
+    def obstacles(self) -> tuple:
+        """Why it cannot be run: settings that are missing, and what the runner does not do yet."""
+        lacks = (f"it lacks {', '.join(self.missing)}",) if self.missing else ()
+        asked = (name for name in NOT_YET if getattr(self, name))
+        if self.optimizer == "adam" and self.weight_decay:
+            lacks += (f"weight_decay={self.weight_decay!r}: coupled decay with Adam is not there yet",)
+        return *lacks, *(f"{name}={getattr(self, name)!r}: {NOT_YET[name]}" for name in asked)
+
+    @property
     def runnable(self) -> bool:
-        """Whether every setting is known."""
-        return not self.missing
+        """Whether every setting is known, and the runner does what it asks for."""
+        return not self.obstacles
+
+    def fits(self, **wanted) -> bool:
+        """Whether all of these fields or properties are what is wanted, as `recipes.find` reads it."""
+        return all(fits(getattr(self, name), value) for name, value in wanted.items())
 
     def changed(self, **settings) -> "Recipe":
         """The recipe with other settings; those that were missing are no longer.
@@ -234,11 +233,15 @@ class Recipe:
         """
         if self.missing:
             refuse("rate", "recipe", f"complete; {self.name} lacks {', '.join(self.missing)}", self.name)
-        if self.schedule == "cosine":
-            share = (1 + math.cos(math.pi * epoch / (epochs or self.epochs))) / 2
-            return self.end_rate + (self.learning_rate - self.end_rate) * share
-        steps = epoch if self.schedule == "exponential" else sum(epoch >= boundary for boundary in self.boundaries)
-        return self.learning_rate * self.decay**steps
+        match self.schedule:
+            case "constant":
+                return self.learning_rate
+            case "cosine":
+                share = (1 + math.cos(math.pi * epoch / (epochs or self.epochs))) / 2
+                return self.end_rate + (self.learning_rate - self.end_rate) * share
+            case "exponential":
+                return self.learning_rate * self.decay**epoch
+        return self.learning_rate * self.decay ** sum(epoch >= boundary for boundary in self.boundaries)
 
     def to_dict(self) -> dict:
         """Its fields, as JSON has them."""
@@ -263,18 +266,25 @@ class Recipe:
             TypeError: for an unknown field.
             ValueError: for a value that does not fit.
         """
-        cell = values.get("expected")
-        return cls(**{**values, "expected": Cell(**cell) if isinstance(cell, dict) else cell})
+        cells = (Cell(**cell) if isinstance(cell, dict) else cell for cell in values.get("printed", ()))
+        return cls(**{**values, "printed": tuple(cells)})
 
 
 FIELDS = tuple(field.name for field in fields(Recipe))
 
 
+def fits(value, wanted) -> bool:
+    """Whether a value is what is wanted: a text, perhaps with shell patterns, a number, None, or one of several."""
+    if isinstance(wanted, list | set | tuple):
+        return any(fits(value, one) for one in wanted)
+    if isinstance(value, tuple):
+        return any(fits(one, wanted) for one in value)
+    if isinstance(value, str) and isinstance(wanted, str):
+        return value.lower() == wanted.lower() or fnmatchcase(value.lower(), wanted.lower())
+    if isinstance(value, bool) or isinstance(wanted, bool):
+        return value is wanted
+    return value == wanted
+
+
 def _set(row, name, value):
     object.__setattr__(row, name, value)
-
-
-def _text(owner, name, value):
-    if not isinstance(value, str) or not value.strip():
-        refuse(owner, name, "a text", value)
-    return value

@@ -42,6 +42,20 @@ def webvision_tree(tmp_path, write_image):
 
 
 @pytest.fixture
+def ilsvrc_tree(tmp_path, write_image):
+    """ilsvrc12/val with a folder for each of 1,000 synsets; in each of the first 50 an image of gray level 2 * label
+    and one of 100 more.
+    """
+    root = tmp_path / "stored"
+    for label in range(1000):
+        folder = root / "ilsvrc12" / "val" / f"n{10 * label:08d}"
+        folder.mkdir(parents=True)
+        for number in range(2 if label < 50 else 0):
+            write_image(folder / f"ILSVRC2012_val_{number}.JPEG", 2 * label + 100 * number, 256, 256)
+    return root
+
+
+@pytest.fixture
 def animal_tree(tmp_path, write_image):
     """10 training images whose gray level is 5 + 10 * label, not in the order of their names, 3 test images."""
     root = tmp_path / "animals"

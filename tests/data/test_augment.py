@@ -7,8 +7,8 @@ import tensorflow as tf
 from harness import BACKEND
 from scipy import stats
 
-from keras_robust.data import DATASETS
-from keras_robust.data.augment import RECIPES, Augmentation, Recipe, recipe
+from keras_robust.catalog import ImageRecipe
+from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 
 
 def augmented(layers, images, seeds=(0,), batch_size=None):
@@ -19,40 +19,29 @@ def augmented(layers, images, seeds=(0,), batch_size=None):
     return np.stack(list(made.as_numpy_iterator()))
 
 
-def row(**changes):
-    return Recipe("test", "test", (0.0,) * 3, (1.0,) * 3, "nowhere", **changes)
+def layers_of(height, width, **changes):
+    return augmentation_layers(ImageRecipe("test", (0.0,) * 3, (1.0,) * 3, "nowhere", **changes), height, width)
 
 
-GRAY = ("digits", "mnist", "fashion_mnist")
 IMAGES = np.random.default_rng(0).integers(1, 256, (64, 12, 16, 3)).astype("float32")
 
 
-def test_every_data_set_has_a_row_and_every_row_a_source():
-    with_rows = {found.dataset for found in RECIPES}
-    assert with_rows == set(DATASETS) - {"cifar10n", "cifar100n"}
-    keys = [(found.dataset, found.name) for found in RECIPES]
-    assert len(set(keys)) == len(keys)
-    for found in RECIPES:
-        assert len(found.mean) == len(found.std) == (1 if found.dataset in GRAY else 3)
-        assert found.source
-        assert found.crop in ("center", "random", "resized")
-
-
 def test_rows_of_the_papers():
-    anl, dal, bias = recipe("cifar100"), recipe("cifar100", "dal"), recipe("cifar100", "logit_bias")
+    anl, dal, bias = (image_recipe("cifar100", name) for name in (None, "dal", "logit_bias"))
     assert (anl.name, anl.shift, anl.flip, anl.rotation) == ("anl", 4, True, 20)
     assert (dal.rotation, bias.rotation) == (0, 15)
-    assert recipe("cifar10").std == (0.2470, 0.2435, 0.2616)
-    assert recipe("cifar10", "dal").std == (0.2023, 0.1994, 0.2010)
-    assert recipe("mnist").layers(28, 28) == recipe("digits").layers(8, 8) == []
-    assert (recipe("webvision").size, recipe("webvision").crop) == (224, "resized")
+    assert image_recipe("cifar10").std == (0.2470, 0.2435, 0.2616)
+    assert image_recipe("cifar10", "dal").std == (0.2023, 0.1994, 0.2010)
+    for name in ("mnist", "digits"):
+        assert augmentation_layers(image_recipe(name), 28, 28) == []
+    assert (image_recipe("webvision").size, image_recipe("webvision").crop) == (224, "resized")
     with pytest.raises(ValueError, match="recipe of cifar100: 'anl', 'dal', 'logit_bias'. Received: augment='anll'"):
-        recipe("cifar100", "anll")
+        image_recipe("cifar100", "anll")
 
 
 def test_flip_mirrors_half_of_the_images():
     images = np.repeat(IMAGES, 8, axis=0)
-    [flipped] = augmented(row(flip=True).layers(12, 16), images)
+    [flipped] = augmented(layers_of(12, 16, flip=True), images)
     mirrored = np.all(flipped == images[:, :, ::-1], axis=(1, 2, 3))
     assert np.all(mirrored ^ np.all(flipped == images, axis=(1, 2, 3)))
     assert stats.binomtest(int(mirrored.sum()), len(images)).pvalue > 1e-4
@@ -61,7 +50,7 @@ def test_flip_mirrors_half_of_the_images():
 def test_shift_is_a_crop_after_padding():
     """Whole pixels, every shift from -2 to 2 in both directions equally often, and zeros where nothing was."""
     images = np.tile(IMAGES[:1], (5000, 1, 1, 1))
-    [shifted] = augmented(row(shift=2).layers(12, 16), images)
+    [shifted] = augmented(layers_of(12, 16, shift=2), images)
     padded = np.pad(images[0], ((2, 2), (2, 2), (0, 0)))
     crops = np.array([padded[i : i + 12, j : j + 16] for i in range(5) for j in range(5)])
     matches = np.array([np.all(shifted == crop, axis=(1, 2, 3)) for crop in crops])
@@ -73,7 +62,7 @@ def test_rotation_stays_within_its_angle():
     side = 41
     images = np.zeros((200, side, side, 1), "float32")
     images[:, side // 2, side // 2 :] = 1.0
-    [turned] = augmented(row(rotation=20).layers(side, side), images)
+    [turned] = augmented(layers_of(side, side, rotation=20), images)
     lines = [np.argwhere(image[:, :, 0]) for image in turned]
     ends = np.array([line[np.argmax(line[:, 1])] for line in lines])
     angles = np.degrees(np.arctan2(side // 2 - ends[:, 0], ends[:, 1] - side // 2))
@@ -83,24 +72,24 @@ def test_rotation_stays_within_its_angle():
 
 
 def test_jitter_changes_colors_and_stays_in_range():
-    layers = row(jitter=(0.4, 0.4, 0.4, 0.2)).layers(12, 16)
+    layers = layers_of(12, 16, jitter=(0.4, 0.4, 0.4, 0.2))
     [changed] = augmented(layers, IMAGES)
     assert changed.min() >= 0.0
     assert changed.max() <= 255.0
     assert np.abs(changed - IMAGES).mean() > 5
     for brightness, contrast, saturation, hue in np.eye(4) * 0.3:
-        [one] = augmented(row(jitter=(brightness, contrast, saturation, hue)).layers(12, 16), IMAGES)
+        [one] = augmented(layers_of(12, 16, jitter=(brightness, contrast, saturation, hue)), IMAGES)
         assert np.abs(one - IMAGES).mean() > 1
         # A change of one kind leaves what it does not touch: gray stays gray but for brightness and contrast.
         gray = np.repeat(IMAGES[..., :1], 3, axis=-1)
-        [still] = augmented(row(jitter=(brightness, contrast, saturation, hue)).layers(12, 16), gray)
+        [still] = augmented(layers_of(12, 16, jitter=(brightness, contrast, saturation, hue)), gray)
         assert np.allclose(still, gray, atol=0.01) == (brightness == contrast == 0)
 
 
 def test_hue_turns_by_the_angle_that_was_asked_for():
     red = np.zeros((500, 2, 2, 3), "float32")
     red[..., 0] = 200.0
-    [turned] = augmented(row(jitter=(0.0, 0.0, 0.0, 0.2)).layers(2, 2), red)
+    [turned] = augmented(layers_of(2, 2, jitter=(0.0, 0.0, 0.0, 0.2)), red)
     hue = tf.image.rgb_to_hsv(turned / 255).numpy()[:, 0, 0, 0]
     turns = (hue + 0.5) % 1.0 - 0.5
     assert 0.19 < turns.max() < 0.201
@@ -121,7 +110,7 @@ class Outside(keras.layers.Layer):
 
 KERAS_LAYERS = {
     "flip": lambda: [keras.layers.RandomFlip("horizontal")],
-    "recipe": lambda: row(shift=2, flip=True, rotation=20, jitter=(0.4, 0.4, 0.4, 0.2)).layers(12, 16),
+    "recipe": lambda: layers_of(12, 16, shift=2, flip=True, rotation=20, jitter=(0.4, 0.4, 0.4, 0.2)),
     "pipeline": lambda: [keras.layers.Pipeline([keras.layers.RandomFlip(), keras.layers.RandomZoom(0.2)])],
     "sequential": lambda: [keras.Sequential([keras.layers.RandomFlip(), keras.layers.RandomBrightness(0.3)])],
     "noise": lambda: [keras.layers.GaussianNoise(1.0)],
@@ -154,7 +143,7 @@ def test_layers_get_their_own_seeds_back():
 
 
 def test_a_seed_gives_the_same_images_on_every_backend():
-    [images] = augmented(row(shift=2, flip=True).layers(12, 16), IMAGES, seeds=(7,))
+    [images] = augmented(layers_of(12, 16, shift=2, flip=True), IMAGES, seeds=(7,))
     written_down = 1941079.1154785156
     assert np.sum(images * np.arange(images.size).reshape(images.shape)) / images.size == written_down
 
@@ -163,7 +152,7 @@ def test_half_precision_of_the_model_does_not_reach_the_images():
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy("mixed_float16")
     try:
-        layers = row(shift=2, flip=True, rotation=20, jitter=(0.4, 0.4, 0.4, 0.2)).layers(12, 16)
+        layers = layers_of(12, 16, shift=2, flip=True, rotation=20, jitter=(0.4, 0.4, 0.4, 0.2))
     finally:
         keras.config.set_dtype_policy(policy)
     assert {layer.compute_dtype for layer in layers} == {"float32"}

@@ -67,6 +67,14 @@ def test_mini_webvision_is_the_first_fifty_classes(webvision_tree):
         assert np.allclose(grays, np.array([10, 30, 90, 110, 170, 190])[index], atol=1.5)
 
 
+@pytest.mark.parametrize(("name", "classes"), [("webvision200", 200), ("webvision400", 400)])
+def test_the_first_hundreds_of_webvision(webvision_tree, name, classes):
+    train, _, info, _ = load(name, webvision_tree)
+    assert (info.num_classes, info.train_size, info.test_size) == (classes, 9, 4)
+    assert info.class_names[-1] == f"class {classes - 1}"
+    assert sorted(label for _, label, _ in pixels(train)) == [0] * 3 + [49] * 3 + [50] * 3
+
+
 def test_webvision_of_original_size_and_without_names(webvision_tree):
     (webvision_tree / "val_images_256").rename(webvision_tree / "val_images")
     (webvision_tree / "info" / "synsets.txt").unlink()
@@ -115,6 +123,51 @@ def test_clothing1m(clothing_tree):
     assert np.allclose(shown(images, info).mean(axis=(1, 2, 3)), [200, 205, 210], atol=1.5)
     (clothing_tree / "category_names_eng.txt").write_text("".join(f"name {n}\n" for n in range(14)))
     assert load("clothing1m", clothing_tree).info.class_names[3] == "name 3"
+
+
+@pytest.mark.parametrize("place", ["", "ilsvrc12"])
+def test_ilsvrc12_is_tested_on_alone(ilsvrc_tree, place):
+    train, test, info, drawn = load("mini_ilsvrc12", ilsvrc_tree / place, provenance=True)
+    assert train is None
+    assert drawn is None
+    assert (info.num_classes, info.train_size, info.test_size, info.complete) == (50, 0, 100, False)
+    assert (info.input_shape, info.class_names[49]) == ((224, 224, 3), "n00000490")
+    images, labels = (np.concatenate(part) for part in zip(*test.as_numpy_iterator(), strict=True))
+    assert labels.tolist() == [label for label in range(50) for _ in range(2)]
+    assert np.allclose(shown(images, info).mean(axis=(1, 2, 3)), 2 * labels + np.tile([0, 100], 50), atol=1.5)
+    with pytest.raises(ValueError, match="`noise` of load must be None: mini_ilsvrc12 is for testing alone. Received"):
+        load("mini_ilsvrc12", ilsvrc_tree, noise="symmetric:0.4")
+
+
+def test_ilsvrc12_in_the_order_of_webvisions_classes(ilsvrc_tree):
+    """WebVision's list says which synset is which class; the order of names, and other folders, do not count."""
+    (ilsvrc_tree / "webvision" / "info").mkdir(parents=True)
+    order = [*range(49, -1, -1), *range(50, 1000)]
+    lines = (f"n{10 * number:08d} class {number}, or so\n" for number in order)
+    (ilsvrc_tree / "webvision" / "info" / "synsets.txt").write_text("".join(lines))
+    (ilsvrc_tree / "ilsvrc12" / "val" / "n00009990").rmdir()
+    _, test, info, _ = load("mini_ilsvrc12", ilsvrc_tree)
+    assert (info.class_names[0], info.class_names[49]) == ("class 49", "class 0")
+    images, labels = (np.concatenate(part) for part in zip(*test.as_numpy_iterator(), strict=True))
+    assert np.allclose(shown(images[::2], info).mean(axis=(1, 2, 3)), 2 * (49 - labels[::2]), atol=1.5)
+    with pytest.raises(FileNotFoundError, match="There are no images in .*n00000500"):
+        load("ilsvrc12", ilsvrc_tree)
+
+
+def test_ilsvrc12_in_one_folder(ilsvrc_tree, write_image):
+    root = ilsvrc_tree / "flat"
+    for number in range(6):
+        write_image(root / "val" / f"ILSVRC2012_val_{number:08d}.JPEG", 20 * number, 256, 256)
+    labels = [0, 999, 49, 50, 1, 0]
+    (root / "val.txt").write_text(
+        "".join(f"ILSVRC2012_val_{number:08d}.JPEG {label}\n" for number, label in enumerate(labels))
+    )
+    _, test, info, _ = load("mini_ilsvrc12", root)
+    assert (info.num_classes, info.test_size, info.class_names[:2]) == (50, 4, ("0", "1"))
+    [(images, read)] = list(test)
+    assert read.numpy().tolist() == [0, 49, 1, 0]
+    assert np.allclose(shown(images, info).mean(axis=(1, 2, 3)), [0, 40, 80, 100], atol=1.5)
+    assert load("ilsvrc12", root).info.test_size == 6
 
 
 def test_known_truth_may_be_given(animal_tree):
@@ -252,6 +305,32 @@ FAULTS = [
         "test_batch.bin: .* Record 1 has 10",
     ),
     (
+        "ilsvrc_tree",
+        "mini_ilsvrc12",
+        lambda root: (root / "ilsvrc12/val/n00009990").rmdir(),
+        "val must hold 1,000 folders, one for each synset. It holds 999",
+    ),
+    (
+        "ilsvrc_tree",
+        "mini_ilsvrc12",
+        lambda root: empty(root / "ilsvrc12/val/n00000010"),
+        "There are no images in .*n00000010",
+        FileNotFoundError,
+    ),
+    (
+        "ilsvrc_tree",
+        "mini_ilsvrc12",
+        lambda root: (root / "ilsvrc12/val/n00000010/notes.txt").touch(),
+        "n00000010/notes.txt is not called NAME.JPEG",
+    ),
+    (
+        "ilsvrc_tree",
+        "mini_ilsvrc12",
+        lambda root: shutil.rmtree(root / "ilsvrc12"),
+        "holds no ilsvrc12: there is no val in it, or in ilsvrc12/ in it",
+        FileNotFoundError,
+    ),
+    (
         "clothing_tree",
         "clothing1m",
         lambda root: (root / "images/1/01/a,b_1.jpg").unlink(),
@@ -372,8 +451,9 @@ def test_long_lists_are_read_quickly_enough_to_be_checked_whole(tmp_path):
     folders.os.listdir = lambda path: looks.append(path) or original(path)
     try:
         names = ["images/a.jpg", "images/b.jpg"] * 1000
-        found = folders._files("list", tmp_path, names, np.zeros(2000, "int32"))
+        found, labels = folders._files("list", tmp_path, names, np.zeros(2000, "int32"))
     finally:
         folders.os.listdir = original
     assert len(looks) == 1
+    assert len(labels) == 2000
     assert found.paths[:2] == [f"{tmp_path}/images/a.jpg", f"{tmp_path}/images/b.jpg"]

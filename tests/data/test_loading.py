@@ -132,7 +132,10 @@ def test_a_matrix_and_labels_of_ones_own_are_noise_too():
 
 
 REFUSALS = [
-    ({"name": "cifar"}, "`name` of load must be one of 'digits', .*'cifar10n', .*'clothing1m'. Received: name='cifar'"),
+    (
+        {"name": "cifar"},
+        "`name` of load must be one of 'digits', .*'cifar10n', .*'mini_ilsvrc12'. Received: name='cifar'",
+    ),
     ({"batch_size": 0}, "`batch_size` of load must be"),
     ({"seed": -1}, "`seed` of load must be"),
     ({"augment": "anl"}, "`augment` of load must be .* a recipe of digits: 'plain'. Received: augment='anl'"),

@@ -7,7 +7,8 @@ import tensorflow as tf
 from harness import BACKEND
 
 from keras_robust import data
-from keras_robust.data.augment import Augmentation, Recipe
+from keras_robust.catalog import ImageRecipe
+from keras_robust.data.augment import Augmentation
 from keras_robust.data.pipeline import Preparation, image_batches, order
 
 
@@ -74,7 +75,7 @@ def test_a_look_at_the_first_batch_counts_as_an_epoch_however_much_was_fetched()
 
 
 def recipe(**changes):
-    return Recipe("test", "test", (0.0,) * 3, (1.0,) * 3, "nowhere", **changes)
+    return ImageRecipe("test", (0.0,) * 3, (1.0,) * 3, "nowhere", **changes)
 
 
 def coordinates(height, width):
@@ -133,7 +134,7 @@ def test_resized_crops_have_the_areas_and_ratios_of_the_papers():
 
 def test_batches_are_normalized():
     images = np.random.default_rng(0).integers(0, 256, (10, 4, 4, 3), np.uint8)
-    row = Recipe("test", "test", (0.5, 0.25, 0.0), (0.5, 0.25, 2.0), "nowhere")
+    row = ImageRecipe("test", (0.5, 0.25, 0.0), (0.5, 0.25, 2.0), "nowhere")
     [(batch, labels)] = image_batches(images, np.arange(10), 10, Preparation(row))
     assert np.allclose(batch, (images / 255 - row.mean) / row.std, atol=1e-6)
     assert labels.numpy().tolist() == list(range(10))

@@ -5,7 +5,8 @@ import pytest
 from harness import once, real_data
 
 from keras_robust import data
-from keras_robust.data import sources
+from keras_robust.catalog import CATALOG
+from keras_robust.data.reading import read_dataset
 
 pytestmark = once
 
@@ -14,13 +15,13 @@ pytestmark = once
 def cifar10():
     pytest.importorskip("tensorflow_datasets")
     real_data("tfds", "cifar10")
-    return sources.read_arrays("cifar10", real_data())
+    return read_dataset(CATALOG["cifar10"], real_data())
 
 
 @pytest.fixture
 def at_hand(cifar10, monkeypatch):
     """`load` without decoding all images once more."""
-    monkeypatch.setattr("keras_robust.data.loading.read_arrays", lambda *_: cifar10)
+    monkeypatch.setattr("keras_robust.data.loading.read_dataset", lambda *_: cifar10)
 
 
 def test_cifar10_from_tfds(cifar10):
@@ -72,8 +73,8 @@ def test_images_keep_their_labels_through_the_pipeline(at_hand, cifar10):
 def test_cifar100_of_another_order_is_not_joined(monkeypatch):
     pytest.importorskip("tensorflow_datasets")
     folder = real_data("tfds", "cifar100").parents[1]
-    arrays = sources.read_arrays("cifar100", folder)
-    monkeypatch.setattr("keras_robust.data.loading.read_arrays", lambda *_: arrays)
+    arrays = read_dataset(CATALOG["cifar100"], folder)
+    monkeypatch.setattr("keras_robust.data.loading.read_dataset", lambda *_: arrays)
     assert np.bincount(arrays.y_train).tolist() == [500] * 100
     assert arrays.class_names[:2] == ("apple", "aquarium_fish")
     with pytest.raises(ValueError, match="Human labels are joined to images by the image's number"):

@@ -9,7 +9,8 @@ import pytest
 from harness import once
 
 from keras_robust import data
-from keras_robust.data import sources
+from keras_robust.catalog import CATALOG
+from keras_robust.data.reading import read_dataset
 
 pytestmark = once
 
@@ -50,10 +51,9 @@ def archive(path, **changes):
 @pytest.mark.parametrize("place", ["mnist.npz", "mnist/mnist.npz"])
 def test_npz(tmp_path, place):
     arrays = archive(tmp_path / place)
-    stored, scaled = sources.read_arrays("mnist", tmp_path), data.load_arrays("mnist", tmp_path)
+    stored, scaled = read_dataset(CATALOG["mnist"], tmp_path), data.load_arrays("mnist", tmp_path)
     assert np.array_equal(stored.x_train, arrays["x_train"][..., None])
     assert stored.x_train.dtype == np.uint8
-    assert stored.ids_train is None
     assert stored.y_test.tolist() == [8, 9]
     assert stored.y_train.dtype == np.int32
     assert scaled.x_train.dtype == np.float32
@@ -64,7 +64,7 @@ def test_npz(tmp_path, place):
 def test_npz_of_cifar_is_in_the_original_order(tmp_path):
     x = {"x_train": np.zeros((6, 32, 32, 3), np.uint8), "x_test": np.zeros((2, 32, 32, 3), np.uint8)}
     archive(tmp_path / "cifar100.npz", **x)
-    stored = sources.read_arrays("cifar100", tmp_path)
+    stored = read_dataset(CATALOG["cifar100"], tmp_path)
     assert stored.ids_train.tolist() == [0, 1, 2, 3, 4, 5]
     assert stored.num_classes == len(set(stored.class_names)) == 100
     assert list(stored.class_names) == sorted(stored.class_names)
@@ -142,13 +142,13 @@ def prepared(tmp_path_factory):
 
 @pytest.mark.parametrize("inside", ["", "tfds"])
 def test_tfds(prepared, inside):
-    arrays = sources.read_arrays("cifar10", prepared / inside)
+    arrays = read_dataset(CATALOG["cifar10"], prepared / inside)
     numbers = [int(name.decode().removeprefix("train_")) for name in arrays.ids_train]
     assert sorted(numbers) == list(range(7))
     assert arrays.y_train.tolist() == numbers
     assert arrays.x_train[:, 5, 5, 1].tolist() == [20 * n for n in numbers]
     assert arrays.x_test.shape == (3, 32, 32, 3)
-    assert sources.read_arrays("cifar10", prepared).ids_train.tolist() == arrays.ids_train.tolist()
+    assert read_dataset(CATALOG["cifar10"], prepared).ids_train.tolist() == arrays.ids_train.tolist()
 
 
 def test_damaged_tfds_records_are_named(prepared, tmp_path):

@@ -7,11 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keras_robust import noise
-from keras_robust.noise.transition import CIFAR100_SUPERCLASSES, SAME_CLASSES, VARIANTS
+from keras_robust.catalog import CATALOG
+from keras_robust.catalog.classes import CIFAR100_SUPERCLASSES
 
 RATES = st.floats(0, 1)
 CLASSES = st.integers(2, 60)
-ASYMMETRIC = [(dataset, variant) for dataset in VARIANTS for variant in VARIANTS[dataset]]
+ASYMMETRIC = [(row.name, variant) for row in CATALOG.values() for variant in row.similar]
 
 
 def assert_stochastic(matrix, K):
@@ -43,7 +44,7 @@ def test_pair_flip_is_stochastic_and_goes_to_the_next_class(K, rate):
 @given(rate=RATES)
 def test_asymmetric_is_stochastic(dataset, variant, rate):
     matrix = noise.asymmetric(dataset, rate, variant)
-    assert_stochastic(matrix, 100 if dataset == "cifar100" else 10)
+    assert_stochastic(matrix, CATALOG[dataset].num_classes)
 
 
 @pytest.mark.parametrize(
@@ -63,7 +64,7 @@ def test_similar_classes_are_confused_and_no_others(dataset, pairs):
 
 
 def test_the_same_classes_have_the_same_noise():
-    for dataset, namesake in SAME_CLASSES.items():
+    for dataset, namesake in (("digits", "mnist"), ("cifar10n", "cifar10"), ("cifar100n", "cifar100")):
         np.testing.assert_array_equal(noise.asymmetric(dataset, 0.3), noise.asymmetric(namesake, 0.3))
 
 
@@ -125,7 +126,10 @@ def test_superclasses_are_those_of_the_human_labels():
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("svhn", 0.4), "`dataset` of asymmetric must be one of 'mnist', 'fashion_mnist', 'cifar10', 'cifar100'"),
+        (
+            ("svhn", 0.4),
+            "`dataset` of asymmetric must be one of 'digits', 'mnist', 'fashion_mnist', 'cifar10', 'cifar100'",
+        ),
         (("cifar10", 1.4), "`rate` of asymmetric must be at least 0 and at most 1. Received: rate=1.4"),
         (("cifar10", 0.4, "blocks"), "`variant` of asymmetric must be 'clean' or 'sequential' for 'cifar10'"),
         (("digits", 0.4, "sequential"), "`variant` of asymmetric must be 'clean' for 'digits'"),

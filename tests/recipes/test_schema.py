@@ -30,7 +30,7 @@ def test_a_row_is_frozen_and_an_unknown_field_is_a_type_error():
     ("field", "value", "words"),
     [
         ("paper", "xyz", "`paper` of Recipe must be one of 'apl', 'anl'"),
-        ("dataset", "cifar", "`dataset` of Recipe must be one of 'mnist'"),
+        ("dataset", "cifar", "`dataset` of Recipe must be one of 'digits', 'mnist'"),
         ("network", "resnet", "`network` of Recipe must be one of 'cnn4'"),
         ("label", " ", "`label` of Recipe must be a text"),
         ("loss", "", "`loss` of Recipe must be a text"),
@@ -40,17 +40,31 @@ def test_a_row_is_frozen_and_an_unknown_field_is_a_type_error():
         ("epochs", None, "`epochs` of Recipe must be a whole number"),
         ("batch_size", 1.5, "`batch_size` of Recipe"),
         ("learning_rate", 0, "`learning_rate` of Recipe must be greater than 0"),
-        ("schedule", "linear", "`schedule` of Recipe must be one of 'cosine'"),
+        ("schedule", "linear", "`schedule` of Recipe must be one of 'constant', 'cosine'"),
         ("schedule", "exponential", "`decay` of Recipe must be greater than 0 and at most 1. Received: decay=None"),
         ("boundaries", (5,), "`boundaries` of Recipe must be rising epochs, at least one for steps and none otherwise"),
         ("momentum", 1.0, "`momentum` of Recipe must be at least 0 and less than 1"),
         ("weight_decay", -1e-4, "`weight_decay` of Recipe must be at least 0"),
         ("clip_norm", 0, "`clip_norm` of Recipe must be greater than 0, or None"),
         ("l1", -1, "`l1` of Recipe must be at least 0"),
-        ("augmentation", "none", "`augmentation` of Recipe must be one of 'plain'"),
+        ("augmentation", "none", "`augmentation` of Recipe must be one of 'anl', 'dal'"),
         ("seed", -1, "`seed` of Recipe must be a whole number, at least 0"),
-        ("expected", 87.28, "`expected` of Recipe must be a Cell or None"),
-        ("missing", ("l1",), "`missing` of Recipe must be one of 'epochs'"),
+        ("printed", (87.28,), "`printed` of Recipe must be Cells"),
+        ("missing", ("l1",), "`missing` of Recipe must be names of settings: loss, network, epochs"),
+        ("optimizer", "rmsprop", "`optimizer` of Recipe must be one of 'sgd', 'adam'. Received: optimizer='rmsprop'"),
+        ("optimizer", "adam", "`momentum` of Recipe must be None for Adam, whose moments are PyTorch's"),
+        ("algorithm", " ", "`algorithm` of Recipe must be a text"),
+        ("variant", "", "`variant` of Recipe must be a text"),
+        ("backdoor", "local", "`backdoor` of Recipe must be None where labels are wrong in other ways"),
+        ("backdoor", "corner", "`backdoor` of Recipe must be one of 'local', 'global'"),
+        ("jacobian", -1, "`jacobian` of Recipe must be at least 0"),
+        ("initializer", "he", "`initializer` of Recipe must be one of 'kaiming_normal'"),
+        ("pretrained", "", "`pretrained` of Recipe must be True, False or a name"),
+        ("nesterov", 1, "`nesterov` of Recipe must be True or False. Received: nesterov=1"),
+        ("validation", 1.0, "`validation` of Recipe must be at least 0 and less than 1"),
+        ("validation", 0.1, '`validation_labels` of Recipe must be "noisy" or "clean" with a share for validation'),
+        ("validation_labels", "noisy", '`validation_labels` of Recipe must be "noisy" or "clean" with a share'),
+        ("validation_labels", "wrong", "`validation_labels` of Recipe must be one of 'noisy', 'clean'"),
         ("missing", ("epochs",), "`epochs` of Recipe must be no value, for `missing` names it. Received: epochs=120"),
     ],
 )
@@ -68,29 +82,60 @@ def test_noise_goes_with_data_that_have_none_of_their_own():
 
 
 @pytest.mark.parametrize(
-    ("field", "value"), [("mean", 101), ("mean", None), ("std", -0.1), ("source", ""), ("runs", 0), ("runs", 2.5)]
+    ("field", "value"), [("value", 101), ("value", "87"), ("std", -0.1), ("table", None), ("runs", 0), ("runs", 2.5)]
 )
-def test_a_cell_is_a_percentage_with_a_source(field, value):
+def test_a_cell_is_a_percentage(field, value):
     with pytest.raises(ValueError, match=f"`{field}` of Cell must be"):
         dataclasses.replace(ROW.expected, **{field: value})
 
 
 def test_cells_as_text():
     assert str(ROW.expected) == "87.28 ± 0.02"
-    assert str(recipes.Cell(3.5, None, "a table")) == "3.50"
+    assert str(recipes.Cell(3.5)) == "3.50"
+    assert str(recipes.Cell(None)) == "-"
+
+
+def test_what_is_expected_is_the_first_test_accuracy_with_a_value():
+    trained, lost, test = recipes.Cell(99.0, metric="train accuracy (%)"), recipes.Cell(None), recipes.Cell(60.0)
+    assert dataclasses.replace(ROW, printed=[lost, trained, test, recipes.Cell(61.0)]).expected == test
+    row = dataclasses.replace(ROW, printed=(trained, lost))
+    assert (row.expected, row.verified) == (None, False)
+
+
+def test_why_a_row_is_not_run():
+    assert ROW.obstacles == ()
+    asking = {
+        "algorithm": "ELR()",
+        "jacobian": 0.1,
+        "pretrained": True,
+        "validation": 0.1,
+        "validation_labels": "noisy",
+    }
+    row = dataclasses.replace(ROW, missing=("epochs",), epochs=None, **asking)
+    lacks, *rest = row.obstacles
+    assert lacks == "it lacks epochs"
+    assert rest[0] == "algorithm='ELR()': training algorithms are not there yet"
+    assert [obstacle.partition("=")[0] for obstacle in rest] == ["algorithm", "jacobian", "pretrained", "validation"]
+    assert not row.runnable
+    adam = dataclasses.replace(ROW, optimizer="adam", momentum=None, weight_decay=1e-4)
+    assert adam.obstacles == ("weight_decay=0.0001: coupled decay with Adam is not there yet",)
+    assert adam.changed(weight_decay=0).runnable
 
 
 def test_names_follow_the_fields():
     assert ROW.name == "anl/cifar10/symmetric:0.4/anl-ce"
     assert dataclasses.replace(ROW, noise=None, exact_noise=False).name == "anl/cifar10/clean/anl-ce"
     assert recipes.get("anl/mini_webvision/real/nce+rce").label == "NCE+RCE"
-    assert recipes.get("logit-bias/webvision/real/mae-star-cycle").label == "MAE* cycle"
+    assert recipes.get("logit-bias/webvision/real/mae-star-star").label == "MAE**"
+    assert recipes.get("curriculum/cifar100/clean/ce-double-dagger").label == "CE‡"
+    assert recipes.get("dal/cifar10/backdoor:local/ce").noise is None
+    assert dataclasses.replace(ROW, variant="alpha=1,beta=5").name == f"{ROW.name}/alpha=1,beta=5"
 
 
 def test_json_round_trip():
     for row in recipes.RECIPES:
         assert recipes.Recipe.from_dict(json.loads(row.to_json())) == row
-    assert ROW.to_dict()["expected"]["std"] == 0.02
+    assert ROW.to_dict()["printed"][0]["std"] == 0.02
 
 
 def test_rates_of_the_schedules():
@@ -105,6 +150,7 @@ def test_rates_of_the_schedules():
     assert [clothes.rate(epoch) for epoch in (0, 4, 5, 9, 10, 19)] == pytest.approx(
         [1e-2] * 2 + [1e-3] * 2 + [1e-4] * 2
     )
+    assert {recipes.get("anl/cifar10/symmetric:0.4/anl-ce/adam").rate(epoch) for epoch in epochs} == {1e-4}
     with pytest.raises(ValueError, match="`recipe` of rate must be complete; logit-bias/cifar10/clean/ce lacks epochs"):
         recipes.get("logit-bias/cifar10/clean/ce").rate(0)
 
@@ -117,7 +163,7 @@ def test_the_loss_and_what_moves_it():
     assert move.schedules["q"](149, 150) == pytest.approx(1.5)
     (growth,) = recipes.get("dal/mini_webvision/real/ce+sr").callbacks()
     assert growth.schedules["lam"](3, 250) == pytest.approx(2 * 1.02**3)
-    (cycle,) = recipes.get("logit-bias/webvision/real/mae-star-cycle").callbacks()
+    (cycle,) = recipes.get("logit-bias/webvision/real/mae-star-star").callbacks()
     assert [cycle.schedules["epsilon"](epoch, 99) for epoch in (0, 11, 65, 66)] == [5.2, 4.8, 2.3, 5.2]
     assert ROW.callbacks() == []
 
