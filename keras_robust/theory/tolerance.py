@@ -120,11 +120,11 @@ def tolerated_rate(loss: RobustLoss, transition) -> float:
     For symmetric noise every symmetric loss will do. For uneven noise one of these must hold:
 
     - The loss costs most at every wrong label once a prediction is certain: `MAE`, `RCE`, `NNCE`, `NNFL`.
-    - It adds to such a loss a normalized one that can lay its whole sum on one label, `NCE` or `NFL`: the active passive
-      and active negative losses. Then inf sum_k T[y, k] L(p, k) is reached where p goes to the clean label while the
-      probability of the rarest label vanishes fastest. This is a limit: if no probability falls below 1e-7, say, the
-      minimizer of a sum with a heavy normalized part leaves the clean label earlier, and `NCE` alone has other
-      minimizers, which favor no label.
+    - It adds to such a loss a normalized one that can lay its whole sum on one label, `NCE` or `NFL`: the active
+      passive and active negative losses. Then inf sum_k T[y, k] L(p, k) is reached where p goes to the clean label
+      while the probability of the rarest label vanishes fastest. This is a limit: if no probability falls below 1e-7,
+      say, the minimizer of a sum with a heavy normalized part leaves the clean label earlier, and `NCE` alone has
+      other minimizers, which favor no label.
 
     Reference: Ghosh et al. 2017, whose condition for uneven noise, no label costs more than its even part of the sum,
     does not hold of `NCE`; Ma et al. 2020 for normalized losses, Ye et al. 2023 for negative ones, Zhou et al. 2021
