@@ -26,7 +26,7 @@ def gradients_by_posterior():
     p = np.linspace(0.02, 1.0, 197)
     for place, (ax, (title, group)) in enumerate(zip(drawn.ravel(), _PANELS.items(), strict=True)):
         plots.posterior_gradients(p, {name: posterior_gradient(loss, p) for name, loss in group.items()}, ax, title)
-        ax.set_ylim(0.0, min(ax.get_ylim()[1], 10.0))
+        ax.set_ylim(0.0, min(max(ax.get_ylim()[1], 1.25), 10.0))
         if place < 3:
             ax.set_xlabel("")
         if place % 3:

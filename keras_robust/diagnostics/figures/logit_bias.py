@@ -8,7 +8,7 @@ from keras_robust.diagnostics.figures.fresh import first_images, fresh_logits
 from keras_robust.diagnostics.figures.schema import PaperFigure
 from keras_robust.theory import landscape, logit_bias, mean_error
 
-_Z = np.linspace(-4.0, 12.0, 65)
+_Z = np.linspace(-4.0, 12.0, 49)
 _NORMAL = np.exp(-0.5 * np.linspace(-4.0, 4.0, 81) ** 2) / np.sqrt(2.0 * np.pi)
 
 # Table 1 with the parameters of Appendix Table 1: few classes, and many. b of the paper's AGCE is called a here.
@@ -23,6 +23,8 @@ _FEW = {
 }
 _OLD = losses.NCEandAGCE(alpha=10.0, beta=0.1, a=1.8, q=3.0)
 _NEW = losses.NCEandAGCE(alpha=100.0, beta=0.7, a=0.05, q=0.05)
+# epsilon by the number of classes, as the paper has it.
+_PRINTED_BIAS = {10: 0.5, 100: 3.0, 1000: 5.2}
 _MANY = {
     **{name: _FEW[name] for name in ("CE", "MAE", "genCE", "biTemp")},
     "AGCE": losses.AGCE(a=1e-5, q=0.5),
@@ -62,7 +64,11 @@ def errors_of_three_q():
 
 def bias_by_classes():
     """Appendix Figure 1."""
-    return pictures.bias((0.15,))
+    figure = pictures.bias((0.15,))
+    ax = figure.axes[0]
+    ax.plot(*zip(*_PRINTED_BIAS.items(), strict=True), "x", color="black", label="printed")
+    ax.legend(frameon=False)
+    return figure
 
 
 def logits_of_new_networks(data_dir=None, mlps: int = 20, resnets: int = 2):
@@ -121,6 +127,7 @@ def _over_logits(drawn, errors, title=None):
     lower.fill_between(
         np.linspace(-4.0, 4.0, 81), 0.0, _NORMAL, color="0.8", label=r"logits at initialization, $N(0, 1)$"
     )
+    lower.set_ylim(bottom=0.0)
     plots.finish(lower, "logit of the label, $z_k$", "density")
 
 
