@@ -138,7 +138,7 @@ def nnce_gradients(predictions, labels, p_min: float = 1e-7) -> np.ndarray:
 
     >>> p = np.array([[0.5, 0.25, 0.25], [0.9, 0.05, 0.05]])
     >>> keras_robust.diagnostics.nnce_gradients(p, [0, 0]).round(4).tolist()
-    [0.0309, 0.1965]
+    [0.0306, 0.1793]
     """
     p, labels = np.asarray(predictions, "float64"), np.asarray(labels)
     if p.ndim != 2 or labels.shape != p.shape[:1] or np.any(p < 0):

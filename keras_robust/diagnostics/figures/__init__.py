@@ -5,6 +5,7 @@ from keras_robust.diagnostics.figures import anl, apl, curriculum, dal, logit_bi
 from keras_robust.diagnostics.figures.schema import PaperFigure
 
 FIGURES = {figure.name: figure for module in (anl, apl, curriculum, dal, logit_bias) for figure in module.FIGURES}
+"""All figures of the five papers, name -> `PaperFigure`."""
 
 
 def figure(name: str, data_dir=None):
