@@ -72,14 +72,15 @@ def risk_gap(loss: RobustLoss, transition) -> float:
 
     0 for a symmetric loss: it is noise tolerant. For symmetric noise of rate r this is
     r (S_high - S_low) / (K - 1 - r K), for any data and any set of models: Theorem 1 of Zhang and Sabuncu 2018 where
-    the loss is `GCE`. For other noise it supposes data that a model can fit, and a loss that costs least at the label
-    and most at every wrong label once a prediction is certain. Infinite where nothing is known: for an unbounded loss
-    such as `CE`, for noise under which the clean label is not the likeliest, and for uneven noise and a loss such as
-    `NCE`, whose cost of one wrong label can grow at the expense of the others.
+    the loss is `GCE`, and sharp there, as some data and two models attain it. For other noise it supposes data that a
+    model can fit, and a loss that costs least at the label and most at every wrong label once a prediction is certain.
+    Infinite where nothing is known: for an unbounded loss such as `CE`, for noise under which the clean label is not
+    the likeliest, and for uneven noise and a loss such as `NCE`, whose cost of one wrong label can grow at the expense
+    of the others.
 
     With `mean_error` this shows the trade between robustness and fitting that `DAL` moves along: as q of `GCE` goes to
-    1 the gap falls to 0, and so does the push that a network gets at initialization. The formula and the search are
-    derived here; Li et al. 2023 compare losses by bounds of this kind.
+    1 the gap falls to 0, and so falls the push that a network gets at initialization. The formula is derived here, not
+    taken from Li et al. 2023, whose section 4 treats the same trade.
 
     Args:
         loss: any loss whose samples do not meet.

@@ -140,6 +140,22 @@ def test_no_set_of_models_loses_more_under_symmetric_noise(loss, rate):
         assert max(lost) > 0.01 * total
 
 
+@pytest.mark.parametrize("q", [0.3, 0.7, 1.5])
+def test_the_gap_is_sharp(q):
+    """One model knows nothing, the other is certain, and right on a share of the samples. Some share costs it all."""
+    loss, T = kr.GCE(q=q), noise.symmetric(4, 0.3)
+    losses = losses_at(loss, np.array([[0.25] * 4, [1.0, 0, 0, 0]]))
+    shares = np.linspace(0.0, 1.0, 2001)
+
+    def risks(by_label):  # (models, shares), labels of class 0 or, where the certain model is wrong, of class 1
+        return np.outer(by_label[:, 0], shares) + np.outer(by_label[:, 1], 1.0 - shares)
+
+    clean, noisy = risks(losses), risks(losses @ T.T)
+    lost = clean[noisy.argmin(axis=0), np.arange(2001)] - clean.min(axis=0)
+    assert lost.max() <= theory.risk_gap(loss, T) + 1e-9
+    assert lost.max() == pytest.approx(theory.risk_gap(loss, T), rel=0.02)
+
+
 def test_above_its_bound_a_symmetric_loss_takes_the_worst_model():
     rng = np.random.default_rng(0)
     losses = losses_at(kr.MAE(), rng.dirichlet(np.ones(4), 50))

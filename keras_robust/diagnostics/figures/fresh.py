@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -23,21 +22,20 @@ def first_images(name: str, count: int, data_dir=None):
     return images, arrays.y_train[:count], what
 
 
-def fresh_logits(build: Callable, images, num_classes: int, networks: int, seed: int = 0) -> np.ndarray:
+def fresh_logits(build: Callable, images, num_classes: int, networks: int) -> np.ndarray:
     """Logits (networks, n, classes) of new networks, each with weights of its own.
 
-    Batch normalization takes the statistics of the images, as in the first step of training.
+    Batch normalization takes the statistics of the images, as in the first step of training. Weights come from Keras'
+    own generator: call `keras.utils.set_random_seed` before to get the same ones again.
 
     Args:
         build: a network of `models`, such as `models.mlp1024`.
         images: (n, height, width, channels).
         num_classes: K.
         networks: how many.
-        seed: of the first one's weights; it is set for keras while this runs on, as keras has no other seed for them.
     """
     found = np.empty((networks, len(images), num_classes), "float32")
     for place in range(networks):
-        keras.utils.set_random_seed(seed + place)
         model = build(images.shape[1:], num_classes, classifier_activation=None)
         found[place] = ops.convert_to_numpy(model(images, training=True))
     return found
