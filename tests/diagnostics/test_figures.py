@@ -2,6 +2,7 @@
 
 import csv
 import pathlib
+import sys
 
 import numpy as np
 import pytest
@@ -104,6 +105,16 @@ def test_numbers_of_the_figures():
         chosen = ax.lines[-1].get_xydata()[0]
         line = np.concatenate([path.vertices for path in ax.collections[1].get_paths()])
         assert np.abs(np.log(line / chosen)).sum(axis=1).min() < 0.2
+
+
+def test_triggers_are_shown_on_what_is_at_hand(tmp_path, monkeypatch):
+    assert figures.figure("dal/5", tmp_path).axes[0].get_title() == "images of digits"
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    figure = figures.figure("dal/5", tmp_path)
+    assert figure.axes[0].get_title() == "generated images"
+    first, local, last = (np.asarray(figure.axes[0].images[place].get_array()) for place in (0, 6, 12))
+    assert np.argwhere(first != local).min(axis=0)[:2].tolist() == [29, 29]
+    assert (first != last).mean() > 0.9
 
 
 def test_command(tmp_path, monkeypatch, capsys):

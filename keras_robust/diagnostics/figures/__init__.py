@@ -14,7 +14,7 @@ def figure(name: str, data_dir=None):
     Args:
         name: a name of `FIGURES`, "curriculum/2".
         data_dir: folder of the images that a figure looks at, as `data.load_arrays` takes it. Where the data set is not
-            at hand, generated images stand in for it, and the title says so.
+            at hand, generated images (digits for dal/5) stand in for it, and the title says which they are.
 
     Raises:
         ValueError: for an unknown name, and for a figure that needs training, with the runs that it needs.

@@ -36,19 +36,19 @@ def gradients_by_posterior():
 
 def backdoor_triggers(data_dir=None):
     """Figure 5, on images of CIFAR-10; where they are not at hand, on digits, or on generated images."""
-    images = _images(data_dir)
+    images, what = _images(data_dir)
     kinds = {"without": images, **{kind: add_trigger(images, kind) for kind in ("local", "global")}}
     captions = [f"{kind} trigger" for kind in kinds for _ in images]
-    return plots.contact_sheet(np.concatenate([*kinds.values()]), captions, columns=len(images)).figure
+    return plots.contact_sheet(np.concatenate([*kinds.values()]), captions, columns=len(images), title=what).figure
 
 
 def _images(data_dir):
-    for read in (lambda: load_arrays("cifar10", data_dir), lambda: load_arrays("digits")):
+    for name, folder in (("cifar10", data_dir), ("digits", None)):
         try:
-            return read().x_train[:6]
+            return load_arrays(name, folder).x_train[:6], f"images of {name}"
         except (FileNotFoundError, ImportError):
             continue
-    return generated("cifar10", train_size=6).x_train
+    return generated("cifar10", train_size=6).x_train, "generated images"
 
 
 FIGURES = (
