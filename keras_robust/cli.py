@@ -30,6 +30,7 @@ def parser() -> argparse.ArgumentParser:
     _add_noise(verbs)
     _add_suspects(verbs)
     _add_plot(verbs)
+    _add_figure(verbs)
     _add_logit_bias(verbs)
     return command
 
@@ -198,10 +199,13 @@ def _add_picture(pictures, name, draw, text, of_run=False):
 
 
 def _plot(options) -> int:
-    figure = options.draw(options)
-    out = pathlib.Path(options.out or pathlib.Path(options.folder, f"{options.name}.png"))
+    return _save(options.draw(options), options.name, options)
+
+
+def _save(figure, name, options) -> int:
+    out = pathlib.Path(options.out or pathlib.Path(options.folder, f"{name}.png"))
     if out.is_dir():
-        out = out / f"{options.name}.png"
+        out = out / f"{name}.png"
     if not out.suffix:  # matplotlib would add one by itself
         out = out.with_name(f"{out.name}.png")
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -266,6 +270,24 @@ def _noise(options):
 def _folder(verb, options):
     named = f"{verb}-{options.dataset}-{options.noise.replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
     return options.out or f"runs/{named}"
+
+
+def _add_figure(verbs):
+    verb = verbs.add_parser("figure", help="a figure of the five papers; without a name, which there are")
+    verb.add_argument("name", nargs="?", help='"curriculum/2"')
+    verb.add_argument("--data-dir", help="folder of the data set whose images a figure looks at")
+    verb.add_argument("--out", help="the picture's file, or a folder for it (default: runs/NAME.png)")
+    verb.set_defaults(run=_figure, folder="runs")
+
+
+def _figure(options) -> int:
+    from keras_robust.diagnostics import figures
+
+    if options.name is None:
+        print(figures.listing())
+        return 0
+    figure = figures.figure(options.name, options.data_dir)
+    return _save(figure, options.name.replace("/", "-"), options)
 
 
 def _add_logit_bias(verbs):

@@ -151,21 +151,27 @@ class WeightLog:
         above = ranks[~found].sum() - clean_count * (clean_count + 1) / 2
         return Detection(float(found[:count].mean()), float(above / (count * clean_count)))
 
-    def alpha(self) -> np.ndarray:
+    def alpha(self, cumulative: bool = False) -> np.ndarray:
         """Effective learning rate (steps,): alpha_t = eta_t times the mean implicit weight of the samples of step t.
 
         A log of looks after each epoch has one entry an epoch.
 
-        Reference: Ou & Zhang 2023; as printed there it lacks the weight.
+        Reference: Ou & Zhang 2023; as printed there it lacks the weight. They draw the cumulative one.
+
+        Args:
+            cumulative: whether to give the mean over all samples up to step t,
+                sum_{s <= t} eta_s w_s |B_s| / sum_{s <= t} |B_s|, w_s the mean weight of the batch B_s.
         """
-        rates = []
+        totals, counts = [], []
         for records in self:
             known = records[records["label"] >= 0]
             step = np.maximum(known["step"], 0)
             count = np.bincount(step)
             total = np.bincount(step, known["weight"].astype("float64") * known["learning_rate"])
-            rates.append(total[count > 0] / count[count > 0])
-        return np.concatenate(rates)
+            totals.append(total[count > 0])
+            counts.append(count[count > 0])
+        totals, counts = np.concatenate(totals), np.concatenate(counts)
+        return np.cumsum(totals) / np.cumsum(counts) if cumulative else totals / counts
 
     def mean_weights(self) -> tuple[float, float]:
         """Mean implicit weights of samples with clean and with wrong labels, each step weighted by its learning rate.

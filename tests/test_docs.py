@@ -31,7 +31,14 @@ BLOCK = re.compile(r"^```python\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 NAMED = {page: page.relative_to(ROOT).as_posix() for page in PAGES}
 # What a page shows of keras_robust, and its modules that have pages of their own.
 DIRECTIVE = re.compile(r"^::: keras_robust\.(\S+)$", flags=re.MULTILINE)
-MODULES_WITH_NAMES = ["", "diagnostics.pictures", "diagnostics.plots", "optimizers", "recommendation"]
+MODULES_WITH_NAMES = [
+    "",
+    "diagnostics.figures",
+    "diagnostics.pictures",
+    "diagnostics.plots",
+    "optimizers",
+    "recommendation",
+]
 
 
 @pytest.mark.parametrize("name", [*in_turn(MODULES), f"keras_robust.losses.rows.{BACKEND}"])

@@ -1,6 +1,6 @@
 """Seeing what a loss did: the log of every sample, which labels to suspect, and pictures of training."""
 
-from keras_robust.diagnostics import pictures, plots
+from keras_robust.diagnostics import figures, pictures, plots
 from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
 from keras_robust.diagnostics.noise_report import report_noise
@@ -11,6 +11,7 @@ from keras_robust.diagnostics.statistics import (
     effective_rate,
     margin_histograms,
     memorization_curves,
+    nnce_gradients,
 )
 from keras_robust.diagnostics.suspects import Suspect, SuspectReport, suspect_sheet, suspect_table, write_suspects
 from keras_robust.weight_log import Detection, WeightLog, merged_log
@@ -28,10 +29,12 @@ __all__ = [
     "cleanlab_agreement",
     "effective_rate",
     "estimated_transition",
+    "figures",
     "log_names",
     "margin_histograms",
     "memorization_curves",
     "merged_log",
+    "nnce_gradients",
     "open_run",
     "pictures",
     "plots",

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 import numpy as np
 
-from keras_robust.checks import at_least, refuse
+from keras_robust.checks import Interval, at_least, refuse
 from keras_robust.diagnostics.runs import LoggedRun
 from keras_robust.weight_log import WeightLog
 
@@ -78,7 +78,7 @@ def memorization_curves(source) -> dict[str, Curve]:
     return curves
 
 
-def effective_rate(source) -> np.ndarray:
+def effective_rate(source, cumulative: bool = False) -> np.ndarray:
     """alpha_t = eta_t times the mean implicit weight: the learning rate that a loss makes of the one it is given.
 
     Two losses with the same alpha_t learn at the same speed; a robust loss lowers it by itself as training goes.
@@ -89,6 +89,8 @@ def effective_rate(source) -> np.ndarray:
         source: a `WeightLog` or what `open_run` opened, for one value a step (`WeightLog.alpha`); or a History (or its
             dict) with "learning_rate" and "weight_clean" or "weight_wrong" (`metrics.MeanImplicitWeight`), for one
             value an epoch and each of these.
+        cumulative: whether to give the mean over all samples so far, sum_{s <= t} eta_s w_s |B_s| / sum_{s <= t} |B_s|,
+            which is what the paper draws. All epochs of a History count as of one size.
 
     Returns:
         (steps,) from a log, (epochs,) from a History: of clean labels if both are there.
@@ -103,7 +105,7 @@ def effective_rate(source) -> np.ndarray:
     [0.05, 0.01]
     """
     if isinstance(source, LoggedRun | WeightLog):
-        return (source.log if isinstance(source, LoggedRun) else source).alpha()
+        return (source.log if isinstance(source, LoggedRun) else source).alpha(cumulative)
     history = _history("effective_rate", source)
     weights = next((history[key] for key in ("weight_clean", "weight_wrong") if key in history), None)
     if weights is None or "learning_rate" not in history:
@@ -111,7 +113,44 @@ def effective_rate(source) -> np.ndarray:
             "A History gives the effective learning rate if it holds learning_rate and the metric MeanImplicitWeight. "
             f"It holds: {', '.join(history)}."
         )
-    return np.asarray(history["learning_rate"], "float64") * np.asarray(weights, "float64")
+    rates = np.asarray(history["learning_rate"], "float64") * np.asarray(weights, "float64")
+    return np.cumsum(rates) / np.arange(1, len(rates) + 1) if cumulative else rates
+
+
+def nnce_gradients(predictions, labels, p_min: float = 1e-7) -> np.ndarray:
+    """The largest gradient of `NNCE` in the probability of a class that is not the label, of every sample.
+
+    max_{k != y} dL / dp_k = (A + log p_y) / (sum_j (A + log p_j))^2 / p_k, A = -log p_min, 0 where p_k is clamped. It
+    grows as a sample is learned: `NNCE` attends to what the model believes, which clean labels come to be. Groups of
+    it by epoch are what `plots.gradient_boxes` draws.
+
+    Reference: Ye et al. 2023, Fig. 4.
+
+    Args:
+        predictions: probabilities (n, K).
+        labels: given class ids (n,).
+        p_min: that of `NNCE`, in (0, 1/K).
+
+    Raises:
+        ValueError: for shapes that do not fit, or an argument out of range.
+
+    Example:
+
+    >>> p = np.array([[0.5, 0.25, 0.25], [0.9, 0.05, 0.05]])
+    >>> keras_robust.diagnostics.nnce_gradients(p, [0, 0]).round(4).tolist()
+    [0.0306, 0.1793]
+    """
+    p, labels = np.asarray(predictions, "float64"), np.asarray(labels)
+    if p.ndim != 2 or labels.shape != p.shape[:1] or np.any(p < 0):
+        refuse("nnce_gradients", "predictions", "probabilities (n, K), a row for each label", p.shape)
+    K = p.shape[1]
+    p_min = Interval(0.0, 1.0 / K, open_low=True, open_high=True).check("nnce_gradients", "p_min", p_min)
+    clamped = np.maximum(p, p_min)
+    values = np.log(clamped) - np.log(p_min)
+    label = np.take_along_axis(values, labels[:, None].astype(int), axis=1)
+    slopes = np.where(p > p_min, label / values.sum(axis=1, keepdims=True) ** 2 / clamped, 0.0)
+    np.put_along_axis(slopes, labels[:, None].astype(int), 0.0, axis=1)
+    return slopes.max(axis=1)
 
 
 def margin_histograms(log: WeightLog, epochs=None, bins: int = 60) -> MarginHistograms:

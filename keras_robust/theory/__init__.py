@@ -6,16 +6,21 @@ from keras_robust.losses.initialization import expected_margin, logit_bias
 
 # Losses are made of `initialization`, and everything else here is made of losses: it is loaded when it is first used.
 _HOMES = {
+    "LabelSums": "tolerance",
     "MarginDensity": "margins",
     "NCEDecomposition": "normalization",
     "asymmetric_up_to": "asymmetry",
     "asymmetry_ratio": "asymmetry",
     "initial_margins": "margins",
     "is_symmetric": "symmetry",
+    "label_sums": "tolerance",
     "landscape": "hyperparameters",
     "mean_error": "errors",
     "measured_margins": "margins",
     "nce_decomposition": "normalization",
+    "posterior_gradient": "weights",
+    "risk_gap": "tolerance",
+    "tolerated_rate": "tolerance",
     "transfer": "hyperparameters",
     "weight_curve": "weights",
 }

@@ -79,20 +79,31 @@ def asymmetric_up_to(loss: RobustLoss, K: int) -> float:
     """
     loss = checked_loss("asymmetric_up_to", loss)
     K = CLASSES.check("asymmetric_up_to", "K", K)
-    weights, parts = [], []
-    for weight, part, *_ in [Term(1.0, loss)] if loss.of_probability else loss.terms(K):
+    ratio, _ = weighted_ratio(loss, K)
+    odds = (1.0 if ratio is None else ratio) * (K - 1)
+    return odds / (1.0 + odds)
+
+
+def weighted_ratio(loss: RobustLoss, K: int):
+    """The asymmetry ratio of the parts of a sum that are functions of one probability, and its symmetric terms.
+
+    The ratio is None where there is no part of that kind.
+    """
+    weights, parts, symmetric = [], [], []
+    for term in [Term(1.0, loss)] if loss.of_probability else loss.terms(K):
+        weight, part = term.weight, term.loss
         if weight < 0:
             raise ValueError(f"A sum must have weights of at least 0 to be asymmetric. Received: {loss!r}.")
         if part.of_probability:
             weights, parts = [*weights, weight], [*parts, part]
-        elif not is_symmetric(part, K):
+        elif is_symmetric(part, K):
+            symmetric += [term] if weight else []
+        else:
             raise ValueError(
                 "It is known how much noise is borne by functions of the label's probability alone, by symmetric "
                 f"losses, and by sums of such. Received: {part!r}."
             )
-    ratio = asymmetry_ratio(WeightedSum(parts, weights), K) if any(weights) else 1.0
-    odds = ratio * (K - 1)
-    return odds / (1.0 + odds)
+    return asymmetry_ratio(WeightedSum(parts, weights), K) if any(weights) else None, symmetric
 
 
 def _ratio(loss, K):

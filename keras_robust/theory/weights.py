@@ -1,4 +1,4 @@
-"""The implicit weight of a loss as a curve over the margin."""
+"""How hard a loss pulls: its implicit weight over the margin, its gradient over the label's probability."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from keras_robust.checks import greater_than, refuse
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.initialization import CLASSES
 from keras_robust.theory.cubature import cubature
-from keras_robust.theory.evaluation import checked_loss, for_any_classes, gradients, margin_weights
+from keras_robust.theory.evaluation import checked_loss, for_any_classes, gradients, margin_weights, probability_values
 
 
 def weight_curve(loss: RobustLoss, margins, K: int | None = None, sigma: float = 1.0) -> np.ndarray:
@@ -61,4 +61,44 @@ def weight_curve(loss: RobustLoss, margins, K: int | None = None, sigma: float =
     return found.reshape(given.shape)
 
 
-__all__ = ["weight_curve"]
+def posterior_gradient(loss: RobustLoss, p, K: int | None = None) -> np.ndarray:
+    """The gradient |dL / dp_y| of a loss in the label's probability.
+
+    1 / p for `CE`, 1 for `MAE`, p^(q - 1) for `GCE`: it falls in p where q < 1, so that hard samples count most, and
+    rises where q > 1. Times p (1 - p) it is the implicit weight at the margin log(p / (1 - p)).
+
+    Reference: Li et al. 2023, Fig. 2.
+
+    Args:
+        loss: a function of the label's probability alone.
+        p: probabilities of the label, an array of any shape, in (0, 1].
+        K: number of classes, where the loss depends on it (`MarginScale`).
+
+    Returns:
+        float64 array of the shape of `p`.
+
+    Raises:
+        ValueError: for an argument out of range, or a loss of another kind.
+
+    Example:
+
+    >>> keras_robust.theory.posterior_gradient(keras_robust.GCE(q=0.5), [0.25, 1.0]).round(4).tolist()
+    [2.0, 1.0]
+    """
+    loss = checked_loss("posterior_gradient", loss)
+    p = np.asarray(p, "float64")
+    if not np.all((p > 0.0) & (p <= 1.0)):
+        refuse("posterior_gradient", "p", "probabilities in (0, 1]", p)
+    if not loss.of_probability:
+        refuse("posterior_gradient", "loss", "a function of the label's probability alone, such as GCE", loss)
+    # The limit at p = 1, where margins are infinite.
+    p = np.minimum(p, 1.0 - 1e-9)
+    log_p, margins = np.log(p), np.log(p) - np.log1p(-p)
+
+    def slopes(classes):
+        return probability_values(loss, log_p.ravel(), margins.ravel(), classes)[1].reshape(p.shape) / (p * (1.0 - p))
+
+    return np.abs(for_any_classes("posterior_gradient", slopes, K))
+
+
+__all__ = ["posterior_gradient", "weight_curve"]

@@ -133,6 +133,62 @@ def test_weight_curves_lie_over_the_initial_margins(tmp_path):
     assert texts(plots.weight_curves(margins, weights).get_legend()) == ["CE", "MAE"]
 
 
+def test_weight_curves_over_several_starts(tmp_path):
+    margins = np.linspace(-8.0, 8.0, 33)
+    starts = {"few": theory.initial_margins(10), "measured": np.random.default_rng(0).normal(-5.0, 1.0, 500)}
+    ax = plots.weight_curves(margins, {"MAE": np.exp(-(margins**2))}, starts)
+    assert texts(ax.get_legend()) == ["MAE", "few (density)", "measured (samples)"]
+    first, second = (each.collections[0] for each in ax.figure.axes[1:])
+    assert not np.array_equal(first.get_facecolor(), second.get_facecolor())
+    plots.legend_below(ax)
+    assert texts(ax.get_legend()) == ["MAE", "few (density)", "measured (samples)"]
+    rendered(ax, tmp_path)
+
+
+def test_posterior_gradients(tmp_path):
+    p = np.linspace(0.1, 1.0, 10)
+    ax = plots.posterior_gradients(p, {"CE": 1 / p, "MAE": np.ones(10)}, title="two losses")
+    np.testing.assert_array_equal(ax.lines[0].get_ydata(), 1 / p)
+    assert ax.get_xlim() == (0.0, 1.0)
+    assert ax.get_ylim()[0] == 0.0
+    assert texts(ax.get_legend()) == ["CE", "MAE"]
+    rendered(ax, tmp_path)
+
+
+def test_logits_are_shifted_by_the_bias(tmp_path):
+    z, logits = np.linspace(-4.0, 10.0, 15), np.random.default_rng(0).normal(size=(200, 10))
+    ax = plots.shifted_logits(z, {"MAE": -np.exp(-(z**2))}, logits, epsilon=3.0)
+    assert texts(ax.get_legend()) == ["MAE", "logits", "logits + 3"]
+    as_they_are, shifted = (each.collections[0].get_paths()[0].vertices for each in ax.figure.axes[1:])
+    np.testing.assert_allclose(shifted - as_they_are, [[3.0, 0.0]] * len(shifted), atol=1e-12)
+    rendered(ax, tmp_path)
+
+
+def test_a_landscape_has_its_first_parameter_across(tmp_path):
+    heights = -np.arange(6.0).reshape(3, 2)
+    ax = plots.landscape(
+        {"q": [0.1, 1.0, 10.0], "a": [1.0, 2.0]}, heights, level=-2.5, chosen=(1.0, 2.0), title="K = 10"
+    )
+    assert (ax.get_xlabel(), ax.get_ylabel(), ax.get_title()) == ("q", "a", "K = 10")
+    np.testing.assert_array_equal(ax.collections[0].get_array(), heights.T)
+    assert ax.lines[-1].get_xydata().tolist() == [[1.0, 2.0]]
+    rendered(ax, tmp_path)
+
+
+def test_gradient_boxes_stand_side_by_side(tmp_path):
+    rng = np.random.default_rng(0)
+    gradients = {"clean": [rng.random(50), 1 + rng.random(50)], "wrong": [rng.random(50), rng.random(50)]}
+    ax = plots.gradient_boxes([1, 120], gradients, title="NNCE")
+    assert [tick.get_text() for tick in ax.get_xticklabels()] == ["1", "120"]
+    assert texts(ax.get_legend()) == ["clean", "wrong"]
+    boxes = [patch.get_path().vertices for patch in ax.patches]
+    middles = [0.5 * (box[:4, 0].min() + box[:4, 0].max()) for box in boxes]
+    np.testing.assert_allclose(middles, [-0.2, 0.8, 0.2, 1.2], atol=1e-9)
+    quartiles = np.quantile(gradients["clean"][1], [0.25, 0.75])
+    np.testing.assert_allclose([boxes[1][:4, 1].min(), boxes[1][:4, 1].max()], quartiles)
+    rendered(ax, tmp_path)
+
+
 def test_mean_errors(tmp_path):
     z = np.linspace(-4.0, 4.0, 9)
     ax = plots.mean_errors(z, {"MAE": -np.exp(-(z**2))}, title="K = 10")

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import keras_robust
 from keras_robust import diagnostics
 from keras_robust.weight_log import RECORD, write_epoch
 
@@ -37,6 +38,42 @@ def test_effective_rate(run_folder):
     assert diagnostics.effective_rate({"learning_rate": [2.0], "weight_wrong": [0.25]}).tolist() == [0.5]
     with pytest.raises(ValueError, match="It holds: loss"):
         diagnostics.effective_rate({"loss": [1.0]})
+
+
+def test_the_cumulative_rate_weighs_batches_by_their_size(tmp_path):
+    """Two epochs of two steps: three samples and one, of which one was ignored in the second epoch."""
+    records = np.zeros(4, RECORD)
+    records["step"], records["learning_rate"] = [0, 0, 0, 1], 0.5
+    records["weight"] = [0.2, 0.4, 0.6, 0.8]
+    write_epoch(tmp_path, 0, records)
+    records["step"], records["learning_rate"] = [2, 2, 2, 3], 0.25
+    records["label"][0] = -1
+    write_epoch(tmp_path, 1, records)
+    log = diagnostics.WeightLog(tmp_path)
+    sums = np.cumsum([0.5 * 1.2, 0.5 * 0.8, 0.25 * 1.0, 0.25 * 0.8])
+    np.testing.assert_allclose(log.alpha(cumulative=True), sums / [3, 4, 6, 7], rtol=1e-6)
+    np.testing.assert_allclose(log.alpha(), [0.2, 0.4, 0.125, 0.2], rtol=1e-6)
+    np.testing.assert_array_equal(diagnostics.effective_rate(log, cumulative=True), log.alpha(cumulative=True))
+    history = {"learning_rate": [1.0, 0.5], "weight_clean": [0.4, 0.4]}
+    np.testing.assert_allclose(diagnostics.effective_rate(history, cumulative=True), [0.4, 0.3])
+
+
+def test_gradients_of_nnce_are_those_of_the_loss():
+    """By finite differences in one probability alone, the formula being defined off the simplex too."""
+    rng = np.random.default_rng(0)
+    p, labels, p_min = rng.dirichlet(np.full(5, 0.5), 20), rng.integers(0, 5, 20), 1e-3
+
+    def loss(q):
+        values = np.log(np.maximum(q, p_min)) - np.log(p_min)
+        return 1.0 - np.take_along_axis(values, labels[:, None], axis=1)[:, 0] / values.sum(axis=1)
+
+    step = 1e-7
+    slopes = np.stack([(loss(p + step * e) - loss(p - step * e)) / (2 * step) for e in np.eye(5)], axis=1)
+    slopes[np.arange(20), labels] = -np.inf
+    np.testing.assert_allclose(diagnostics.nnce_gradients(p, labels, p_min), slopes.max(axis=1), rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(loss(p), keras_robust.NNCE(p_min=p_min, reduction="none")(labels, p), rtol=1e-4)
+    with pytest.raises(ValueError, match="`predictions` of nnce_gradients must be probabilities"):
+        diagnostics.nnce_gradients(p, labels[:3])
 
 
 def test_margins_of_clean_and_wrong_labels(run_folder, comparison_folder):

@@ -124,3 +124,28 @@ def test_nce_is_cross_entropy_less_a_push_from_even_predictions():
     norms = np.abs(gradient).sum(axis=1)
     assert np.all(norms <= bound * (1 + 1e-5))
     assert np.max(norms / bound) > 0.95
+
+
+@pytest.mark.parametrize(
+    ("loss", "gradient"),
+    [
+        (kr.CE(), lambda p: 1 / p),
+        (kr.MAE(), np.ones_like),
+        (kr.GCE(q=0.3), lambda p: p**-0.7),
+        (kr.GCE(q=2.0), lambda p: p),
+        (kr.AGCE(a=1.6, q=2.0), lambda p: 1.6 + p),
+    ],
+    ids=["CE", "MAE", "GCE(0.3)", "GCE(2)", "AGCE"],
+)
+def test_gradients_in_the_posterior(loss, gradient):
+    p = np.linspace(0.01, 1.0, 100)
+    found, expected = theory.posterior_gradient(loss, p), gradient(p)
+    np.testing.assert_allclose(found / found[-1], expected / expected[-1], rtol=1e-6)
+    inner = p[:-1]
+    weights = theory.weight_curve(loss, np.log(inner / (1 - inner)))
+    np.testing.assert_allclose(found[:-1] * inner * (1 - inner), weights, rtol=1e-6)
+    for refused, words in ((0.0, r"probabilities in \(0, 1\]"), ([1.5], r"probabilities in \(0, 1\]")):
+        with pytest.raises(ValueError, match=words):
+            theory.posterior_gradient(loss, refused)
+    with pytest.raises(ValueError, match="`loss` of posterior_gradient must be a function of the label's"):
+        theory.posterior_gradient(kr.NCE(), p)

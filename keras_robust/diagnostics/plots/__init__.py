@@ -1,9 +1,16 @@
 """Pictures, drawn with matplotlib. Every function takes arrays and returns the Axes it drew on."""
 
-from keras_robust.diagnostics.plots.canvas import axes, one_legend, panels
-from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, memorization
+from keras_robust.diagnostics.plots.canvas import axes, finish, legend_below, one_legend, panels
+from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, gradient_boxes, memorization
 from keras_robust.diagnostics.plots.grids import contact_sheet, transition_matrix
-from keras_robust.diagnostics.plots.losses import logit_bias, mean_errors, weight_curves
+from keras_robust.diagnostics.plots.losses import (
+    landscape,
+    logit_bias,
+    mean_errors,
+    posterior_gradients,
+    shifted_logits,
+    weight_curves,
+)
 from keras_robust.diagnostics.plots.margins import margin_histogram, margin_histograms
 
 __all__ = [
@@ -11,6 +18,10 @@ __all__ = [
     "axes",
     "contact_sheet",
     "effective_rate",
+    "finish",
+    "gradient_boxes",
+    "landscape",
+    "legend_below",
     "logit_bias",
     "margin_histogram",
     "margin_histograms",
@@ -18,6 +29,8 @@ __all__ = [
     "memorization",
     "one_legend",
     "panels",
+    "posterior_gradients",
+    "shifted_logits",
     "transition_matrix",
     "weight_curves",
 ]

@@ -1,4 +1,4 @@
-"""Training as curves: accuracy, memorization, the effective learning rate."""
+"""Training as curves: accuracy, memorization, the effective learning rate; and as boxes, a set of numbers an epoch."""
 
 import numpy as np
 
@@ -84,3 +84,50 @@ def effective_rate(curves, ax=None, title=None):
         for_drawing[label] = (steps + 1, alpha[steps])
     lines(ax, for_drawing)
     return finish(ax, "training step", r"effective learning rate $\alpha_t$", title)
+
+
+def gradient_boxes(epochs, gradients, ax=None, title=None):
+    """Box plots by epoch of a number that every sample has, those with clean and with wrong labels side by side.
+
+    Boxes span the quartiles, whiskers what lies within 1.5 times that span; a triangle is the mean. Outliers are left
+    out.
+
+    Reference: Ye et al. 2023, Fig. 4, of the gradient of NNCE.
+
+    Args:
+        epochs: numbers of the epochs (epochs,).
+        gradients: label -> for each epoch the numbers of its samples, such as `diagnostics.nnce_gradients` gives them
+            of predictions; two labels, or one.
+        ax: Axes to draw on; a new figure by default.
+        title: title of the picture.
+
+    Returns:
+        The Axes.
+
+    Example:
+
+    >>> gradients = {"clean labels": [[0.1, 0.2], [0.3, 0.4]], "wrong labels": [[0.1, 0.2], [0.0, 0.1]]}
+    >>> ax = keras_robust.diagnostics.plots.gradient_boxes([1, 10], gradients)
+    >>> [tick.get_text() for tick in ax.get_xticklabels()]
+    ['1', '10']
+    """
+    ax = axes() if ax is None else ax
+    places, width = np.arange(len(epochs)), 0.8 / max(len(gradients), 1)
+    for index, ((label, values), color) in enumerate(zip(gradients.items(), ("tab:blue", "tab:red"), strict=False)):
+        at = places + (index - 0.5 * (len(gradients) - 1)) * width
+        drawn = ax.boxplot(
+            [np.asarray(each, "float64") for each in values],
+            positions=at,
+            widths=0.8 * width,
+            showfliers=False,
+            showmeans=True,
+            patch_artist=True,
+            manage_ticks=False,
+            medianprops={"color": "black"},
+            meanprops={"marker": "^", "markerfacecolor": "white", "markeredgecolor": "black", "markersize": 5},
+        )
+        for box in drawn["boxes"]:
+            box.set(facecolor=color, alpha=0.6, hatch="//" if index else None)
+        drawn["boxes"][0].set_label(label)
+    ax.set_xticks(places, [str(epoch) for epoch in epochs])
+    return finish(ax, "epoch", r"largest $\partial L / \partial p_k$, $k \neq y$", title)
