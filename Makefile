@@ -54,4 +54,5 @@ lint: .venv/ready
 	touch $@
 
 clean:
-	rm -rf site .venv .venv-demo .reference .compiled .pytest_cache .ruff_cache .hypothesis
+	rm -rf site .venv .venv-demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/keras_robust-tests"

@@ -1,7 +1,7 @@
 """Values that took many digits to compute are computed once, by whichever process asks first.
 
-`@cached` stores what a function of (function, arrays) returned in a file of .reference/ at the root of the repository,
-where other workers, other backends and later runs find it. The name of the file is a digest of all that the value
+`@cached` stores what a function of (function, arrays) returned in a file of the user's cache folder, where other
+workers, other backends, later runs and other clones find it. The name of the file is a digest of all that the value
 follows from: the bytecode, constants and defaults of both functions, of every function that they name or close over,
 the parameters bound to them, the numbers that they name, the digits of mpmath, the versions of mpmath and numpy, and
 the inputs' bytes. A change of any of these is another name, so a value cannot be stale; a comment, or another loss,
@@ -21,7 +21,9 @@ from types import BuiltinFunctionType, CodeType, FunctionType, ModuleType
 import numpy as np
 from mpmath import mp, mpf
 
-FOLDER = pathlib.Path(__file__).parents[1] / ".reference"
+#: What tests keep between runs; `make clean` empties it.
+KEPT = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_robust-tests"
+FOLDER = KEPT / "reference"
 _PLAIN = (type(None), bool, int, float, str, bytes, type(...))
 _OF_CODE = """co_code co_consts co_names co_varnames co_freevars co_cellvars co_exceptiontable
 co_argcount co_posonlyargcount co_kwonlyargcount co_flags""".split()
@@ -37,7 +39,7 @@ def cached(evaluate):
             return np.load(path)
         except FileNotFoundError:
             value = evaluate(*args, **keywords)
-        FOLDER.mkdir(exist_ok=True)
+        FOLDER.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as draft:
             np.save(draft, value)
         os.replace(draft.name, path)  # a reader sees all of the file or none

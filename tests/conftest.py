@@ -6,6 +6,7 @@ import pathlib
 import re
 
 import pytest
+from cache import KEPT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
@@ -17,12 +18,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
     os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
 
-# JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run.
+# JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run,
+# in another clone.
 # What is compiled for a processor is kept for it alone.
 CPU = pathlib.Path("/proc/cpuinfo")
 PROCESSOR = sorted(set(re.findall("^(?:flags|Features|model name).*$", CPU.read_text(), re.M))) if CPU.exists() else []
 DIGEST = hashlib.sha256("".join(PROCESSOR).encode()).hexdigest()[:16]
-COMPILED = pathlib.Path(__file__).parents[1] / ".compiled" / DIGEST
+COMPILED = KEPT / "compiled" / DIGEST
 os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(COMPILED))
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
