@@ -41,10 +41,9 @@ FLOORS = [
     ["losses", "noise", "data", "models"],
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.weights", "theory"],
-    ["metrics", "last_layer", "watchers", "carrier", "provenance", "losses.reading"],
+    ["metrics", "last_layer", "watchers", "carrier", "provenance", "expressions", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
     ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
-    ["trainer"],
     [
         "diagnostics.plots.canvas",
         "diagnostics.plots.pixels",
@@ -55,11 +54,12 @@ FLOORS = [
     ["diagnostics.plots.margins", "diagnostics.plots", "diagnostics.noise_report", "diagnostics.runs"],
     ["diagnostics.believed", "diagnostics.statistics", "diagnostics.agreement", "diagnostics.suspects"],
     ["diagnostics.pictures", "diagnostics"],
+    ["training.batches", "training.checkpoint", "training.trainer", "training.folder", "training.measures"],
+    ["training.jobs", "training"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],
-    ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
-    ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
-    ["recommendation", "search", "cli", "__main__"],
+    ["recipes.scales", "recipes.report", "recipes.runner", "recipes.grid", "recipes.sweeps", "recipes"],
+    ["comparison", "recommendation", "search", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

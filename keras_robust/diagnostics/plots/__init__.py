@@ -2,7 +2,7 @@
 
 from keras_robust.diagnostics.plots.canvas import axes, one_legend, panels
 from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, memorization
-from keras_robust.diagnostics.plots.grids import contact_sheet, transition_matrix
+from keras_robust.diagnostics.plots.grids import contact_sheet, heat_map, transition_matrix
 from keras_robust.diagnostics.plots.losses import logit_bias, mean_errors, weight_curves
 from keras_robust.diagnostics.plots.margins import margin_histogram, margin_histograms
 
@@ -11,6 +11,7 @@ __all__ = [
     "axes",
     "contact_sheet",
     "effective_rate",
+    "heat_map",
     "logit_bias",
     "margin_histogram",
     "margin_histograms",
