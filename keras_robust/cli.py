@@ -1,13 +1,14 @@
 """The command `keras-robust`: argument parsing only."""
 
 import argparse
-import ast
 import pathlib
 import time
 
+import keras
 from rich.console import Console
 
 import keras_robust
+from keras_robust import expressions
 
 DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 
@@ -62,19 +63,22 @@ def _add_compare(verbs):
     verb.add_argument("--losses", nargs="+", default=DEMO_LOSSES, help='"ANLCE", "GCE(q=0.5)", "2 * CE() + MAE()"')
     verb.add_argument("--epochs", type=int, default=60)
     verb.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
-    verb.add_argument("--out", help="a new folder for the results (default: one under runs/)")
+    verb.add_argument("--out", help="folder of the results; called again, it resumes (default: one under runs/)")
     verb.set_defaults(run=_compare)
 
 
 def _compare(options) -> int:
     from keras_robust import comparison
 
-    noise, console, out = _noise(options), Console(), _folder("compare", options)
+    noise, console, out = _noise(options), Console(), options.out
+    if out is None:
+        named = f"{options.dataset}-{options.noise.replace(':', '-')}-{options.epochs}-epochs"
+        out = f"runs/compare-{named}-{keras.backend.backend()}"
     result = comparison.compare(
         out, options.dataset, noise, options.losses, options.epochs, options.seeds, options.data_dir, console
     )
     console.print(result.table(console.width))
-    console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, labels and weight logs", soft_wrap=True)
+    console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, and a folder for each run", soft_wrap=True)
     return 0
 
 
@@ -85,6 +89,7 @@ def _add_run(verbs):
     verb.add_argument("--data-dir", help="folder of the data set")
     verb.add_argument("--scale", default="full", help="full, quick (a fortieth of it) or smoke (two steps, no data)")
     verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="other or missing settings")
+    verb.add_argument("--sweep", nargs="+", default=(), metavar="NAME=VALUE,...", help="several values, all combined")
     verb.add_argument("--out", help="folder of the results (default: one under runs/, by the recipe's name)")
     verb.set_defaults(run=_run)
 
@@ -94,8 +99,13 @@ def _run(options) -> int:
 
     changes, console = dict(map(_setting, options.set)), Console()
     chosen = {"data_dir": options.data_dir, "scale": options.scale, "folder": options.out, "changes": changes}
-    report = recipes.run(options.recipe, options.seeds, console=console, **chosen)
-    console.print(report.table())
+    if options.sweep:
+        values = dict(map(_values, options.sweep))
+        report = recipes.sweep(options.recipe, options.seeds, console=console, **chosen, **values)
+        console.print(report.table(console.width))
+    else:
+        report = recipes.run(options.recipe, options.seeds, console=console, **chosen)
+        console.print(report.table())
     console.print(f"Written to {report.folder}", soft_wrap=True)
     return 0
 
@@ -105,10 +115,22 @@ def _setting(text):
     name, equals, value = text.partition("=")
     if not equals:
         raise ValueError(f"Settings are written as SETTING=VALUE, epochs=100. Received: {text!r}.")
+    return name, _literal(value)
+
+
+def _values(text):
+    """The name and the values of "alpha=0.1,1,10"."""
+    name, values = _setting(text)
+    if isinstance(values, str):
+        values = [_literal(value) for value in values.split(",")]
+    return name, list(values) if isinstance(values, list | tuple) else [values]
+
+
+def _literal(text):
     try:
-        return name, ast.literal_eval(value)
-    except (ValueError, SyntaxError):
-        return name, value
+        return expressions.literal(text)
+    except expressions.ExpressionError:
+        return text
 
 
 def _add_recipes(verbs):
@@ -156,8 +178,8 @@ def _add_suspects(verbs):
 
 
 def _add_run_arguments(verb):
-    verb.add_argument("folder", metavar="FOLDER", help="folder of a training run, of a comparison, or a weight log")
-    verb.add_argument("--log", metavar="NAME", help="which log, of a comparison that holds several")
+    verb.add_argument("folder", metavar="FOLDER", help="folder of a training run, of several, or a weight log")
+    verb.add_argument("--log", metavar="NAME", help="which run, of a folder that holds several")
 
 
 def _suspects(options) -> int:

@@ -11,7 +11,7 @@ from harness import BACKEND, once
 
 import keras_robust as kr
 from keras_robust.callbacks import SampleWeightLogger
-from keras_robust.trainer import Checkpoint
+from keras_robust.training import Checkpoint
 from keras_robust.weight_log import WeightLog
 
 N, K = 10, 3  # the last of the batches of four is smaller

@@ -117,7 +117,7 @@ def test_it_is_said_when_training_starts(name, tmp_path):
 
 
 def test_the_runner_says_so():
-    from keras_robust.trainer import Method, Task, train
+    from keras_robust.training import Method, Task, train
 
     data = {"x": X, "y": {**TARGETS, "clean": Y}, "batch_size": 4}
 

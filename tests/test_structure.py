@@ -42,10 +42,9 @@ FLOORS = [
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.tolerance"],
     ["theory.weights", "theory"],
-    ["metrics", "last_layer", "watchers", "carrier", "provenance", "losses.reading"],
+    ["metrics", "last_layer", "watchers", "carrier", "provenance", "expressions", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
     ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
-    ["trainer"],
     [
         "diagnostics.plots.canvas",
         "diagnostics.plots.pixels",
@@ -58,11 +57,12 @@ FLOORS = [
     ["diagnostics.pictures", "diagnostics.figures.schema", "diagnostics.figures.fresh"],
     ["diagnostics.figures.anl", "diagnostics.figures.apl", "diagnostics.figures.curriculum", "diagnostics.figures.dal"],
     ["diagnostics.figures.logit_bias", "diagnostics.figures", "diagnostics"],
+    ["training.batches", "training.checkpoint", "training.trainer", "training.folder", "training.measures"],
+    ["training.jobs", "training"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],
-    ["recipes.scales", "recipes.folder", "recipes.report", "recipes.runner", "recipes"],
-    ["comparison.contenders", "comparison.tasks", "comparison.training", "comparison.job", "comparison"],
-    ["recommendation", "search", "cli", "__main__"],
+    ["recipes.scales", "recipes.report", "recipes.runner", "recipes.grid", "recipes.sweeps", "recipes"],
+    ["comparison", "recommendation", "search", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

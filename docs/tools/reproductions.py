@@ -7,6 +7,7 @@ import sys
 from keras_robust.recipes import PAPERS, RECIPES, Recipe
 from keras_robust.recipes.obtained import OBTAINED, RUNS
 from keras_robust.recipes.table import BY_NAME
+from keras_robust.training import HEADINGS
 
 INTRODUCTION = """# Reproductions
 
@@ -30,14 +31,7 @@ without the test labels. Then the shares of the wrong training labels where the 
 clean one; and how well low mean margins find the wrong labels. "quick" is a tenth of the images for a quarter of the
 epochs: it shows who memorizes, and compares with no paper.
 """
-_MEASURED = {
-    "last": "last epoch",
-    "mean_of_last_ten": "mean of last ten",
-    "best": "best",
-    "memorized": "memorized",
-    "corrected": "seen through",
-    "auroc": "AUROC of suspects",
-}
+_MEASURED = {name: " ".join(heading.split()) for name, heading in HEADINGS.items() if name != "precision"}
 _NUMBER = re.compile(r"\b\d+(?:\.\d+)?(?:e-\d+)?\b")
 _ACCURACY = re.compile(r"accuracy: ([\d.]+(?: ± [\d.]+)?) in ([^,]+)")
 # In the order in which they are told; the rest of a recipe is in the tables or says nothing to a reader.

@@ -15,6 +15,7 @@ from keras_robust.data.provenance import BATCH_SIZE, SEED
 from keras_robust.data.reading import read_dataset
 from keras_robust.data.sources import IN_MEMORY, Arrays
 from keras_robust.noise.corruption import NoisyLabels, corrupt
+from keras_robust.noise.grammar import parse
 from keras_robust.noise.specification import draw
 
 
@@ -142,15 +143,15 @@ def load(
     augmentation, called = _augmentation(augment, recipe, stored.x_test)
     sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
     published = (row.train_size, row.test_size)
-    chosen = [_chosen(size, fraction) for size in sizes]
+    picked = [chosen(size, fraction) for size in sizes]
     train = None
     if not row.test_only:
         targets, prepared = _targets(row, stored, drawn), Preparation(recipe, augmentation)
         wanted = targets if provenance else targets["label"]
         train = image_batches(
-            stored.x_train, wanted, batch_size, prepared, seed, drop_remainder, first_epoch, chosen[0]
+            stored.x_train, wanted, batch_size, prepared, seed, drop_remainder, first_epoch, picked[0]
         )
-    test = image_batches(stored.x_test, stored.y_test, batch_size, Preparation(recipe), chosen=chosen[1])
+    test = image_batches(stored.x_test, stored.y_test, batch_size, Preparation(recipe), chosen=picked[1])
     info = DatasetInfo(
         name=name,
         num_classes=len(stored.class_names),
@@ -167,12 +168,21 @@ def load(
     return Splits(train, test, info, drawn)
 
 
-def load_noisy(name: str = "digits", noise=None, seed: int = 0, data_dir=None, download: bool = False):
+def load_noisy(
+    name: str = "digits",
+    noise=None,
+    seed: int = 0,
+    data_dir=None,
+    download: bool = False,
+    *,
+    exact: bool = False,
+    arrays: Arrays | None = None,
+):
     """A data set in memory, whole, and the wrong labels that `load` gives its training samples.
 
     Args:
         name: "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n" or "cifar100n".
-        noise, seed, data_dir, download: as in `load`.
+        noise, seed, data_dir, download, exact, arrays: as in `load`.
 
     Returns:
         `Arrays`, images as they were stored, and `NoisyLabels`; without noise they record that nothing is wrong.
@@ -188,9 +198,9 @@ def load_noisy(name: str = "digits", noise=None, seed: int = 0, data_dir=None, d
     """
     known = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY)
     row = CATALOG[OneOf(known).check("load_noisy", "name", name)]
-    arrays = read_dataset(row, data_dir, download)
-    drawn = _drawn(row, noise, arrays, image_recipe(name), seed, data_dir)
-    return arrays, corrupt(arrays.y_train, np.eye(arrays.num_classes), seed) if drawn is None else drawn
+    stored = read_dataset(row, data_dir, download) if arrays is None else arrays
+    drawn = _drawn(row, noise, stored, image_recipe(name), seed, data_dir, exact)
+    return stored, corrupt(stored.y_train, np.eye(stored.num_classes), seed) if drawn is None else drawn
 
 
 def _augmentation(augment, recipe, images):
@@ -214,7 +224,7 @@ def _targets(row, stored, drawn):
     return {name: np.asarray(values, "int32") for name, values in targets.items()}
 
 
-def _chosen(size, fraction):
+def chosen(size: int, fraction: float):
     """Positions of a share of the samples, in order; None for all. The same ones in every run."""
     if fraction == 1.0:
         return None
@@ -242,11 +252,12 @@ def _drawn(row, noise, arrays, recipe, seed, data_dir, exact=False):
     noise = row.human if noise is None else noise
     if noise is None:
         return None
-    if row.human is not None and not noise.startswith("human:"):
+    of_people = parse(noise).kind == "human"
+    if row.human is not None and not of_people:
         refuse("load", "noise", f'"human:..." for {row.name}; other noise goes with {row.stored!r}', noise)
     features = _Normalized(arrays.x_train, recipe)
     whole = {"exact": exact, "dataset": row.name, "features": features, "ids": arrays.ids_train}
-    if not noise.startswith("human:"):
+    if not of_people:
         return draw(noise, labels, K, seed, **whole)
     if data_dir is None:
         refuse("load", "data_dir", f'the folder that holds the human labels, for noise "{noise}"', None)

@@ -18,7 +18,7 @@ class LoggedRun:
     """One training run, by its weight log and what its folder says of it.
 
     Attributes:
-        folder: the folder that was opened.
+        folder: the folder of the run.
         name: name of the log among several in the folder; "" where there is one.
         log: the log, with clean labels where the log or the folder has them.
         settings: what settings.json says; empty without one.
@@ -43,23 +43,24 @@ class LoggedRun:
 
 
 def log_name(label: str, seed: int) -> str:
-    """What the weight log of a loss is called in a folder that holds several.
+    """What the folder of a run is called in one that holds several.
 
     Example:
 
     >>> log_name("ANLCE(alpha=5, beta=5)", 0)
     'ANLCE-alpha-5-beta-5-seed0'
     """
-    return f"{re.sub('[^A-Za-z0-9.]+', '-', label).strip('-')}-seed{seed}"
+    plain = re.sub("[^A-Za-z0-9.]+", "-", label.replace("=-", "=minus-"))
+    return f"{plain.strip('-')}-seed{seed}"
 
 
 def log_names(folder) -> list[str]:
-    """Names of the logs of a folder that may hold several; none where there is one without a name.
+    """Names of the runs of a folder that may hold several; none where there is one without a name.
 
     Example:
 
     >>> from keras_robust.weight_log import RECORD, write_epoch
-    >>> write_epoch(tmp_path / "weights" / "CE-seed0", 0, np.zeros(5, RECORD))
+    >>> write_epoch(tmp_path / "CE-seed0" / "weights", 0, np.zeros(5, RECORD))
     >>> keras_robust.diagnostics.log_names(tmp_path)
     ['CE-seed0']
     """
@@ -67,19 +68,19 @@ def log_names(folder) -> list[str]:
 
 
 def open_run(folder, log: str | None = None) -> LoggedRun:
-    """Opens the folder of a training run, of a comparison, or a weight log by itself.
+    """Opens the folder of a training run, one that holds several, or a weight log by itself.
 
     - a run: weights/ with the log; beside it settings.json, labels.npz and history.csv where they are known.
-    - a comparison: weights/NAME/ with a log for each loss and seed; settings.json, labels-seedN.npz and runs.csv.
+    - several: a folder of a run for each seed of a recipe, and for each loss of a comparison.
     - a folder with epoch-00000.npy, ...: what `callbacks.SampleWeightLogger` wrote.
 
     Args:
         folder: the folder.
-        log: which of several logs, by name.
+        log: which of several runs, by the name of its folder.
 
     Raises:
         FileNotFoundError: if the folder holds no log.
-        ValueError: with the names of several logs, if none of them is named; for a damaged file, or one of another run.
+        ValueError: with the names of several runs, if none of them is named; for a damaged file, or one of another run.
 
     Example:
 
@@ -92,21 +93,19 @@ def open_run(folder, log: str | None = None) -> LoggedRun:
     folder = pathlib.Path(folder)
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
-    name, path = _find_log(folder, log)
+    name, folder, path = _find_log(folder, log)
     settings = _settings(folder / "settings.json")
-    seed = re.search(r"-seed(\d+)$", name)
-    labels = folder / (f"labels-seed{seed[1]}.npz" if seed else "labels.npz")
-    accuracy = _accuracy_in_comparison(folder / "runs.csv", name) if name else _accuracy(folder / "history.csv")
-    return LoggedRun(folder, name, _with_clean_labels(WeightLog(path), labels), settings, accuracy)
+    log = _with_clean_labels(WeightLog(path), folder / "labels.npz")
+    return LoggedRun(folder, name, log, settings, _accuracy(folder / "history.csv"))
 
 
 def _find_log(folder, wanted):
-    """The name of the log, "" for the only one, and its folder."""
+    """The name of the run, "" for the only one, its folder, and that of its log."""
     alone = [path for path in (folder, folder / "weights") if logged_epochs(path)]
     if alone:
         if wanted is not None:
             refuse("open_run", "log", f"None: {folder} holds one log", wanted)
-        return "", alone[0]
+        return "", folder, alone[0]
     found = _several(folder)
     if not found:
         raise FileNotFoundError(
@@ -114,15 +113,15 @@ def _find_log(folder, wanted):
             "callbacks.SampleWeightLogger, or by `keras-robust compare`."
         )
     if wanted is None and len(found) == 1:
-        return next(iter(found.items()))
+        (wanted,) = found
     if wanted not in found:
         which = f"and none of them is {wanted!r}" if wanted else "so that one must be named (`log`, or --log)"
-        raise ValueError(f"{folder} holds several logs, {which}. Its logs: {', '.join(found)}.")
-    return wanted, found[wanted]
+        raise ValueError(f"{folder} holds several runs, {which}. Its runs: {', '.join(found)}.")
+    return wanted, found[wanted], found[wanted] / "weights"
 
 
 def _several(folder):
-    return {path.name: path for path in sorted(folder.glob("weights/*")) if logged_epochs(path)}
+    return {path.parent.name: path.parent for path in sorted(folder.glob("*/weights")) if logged_epochs(path)}
 
 
 def _settings(path):
@@ -153,12 +152,6 @@ def _accuracy(path):
     if not rows or "val_accuracy" not in rows[0]:
         return None
     return _by_epoch(path, [(row["epoch"], row["val_accuracy"]) for row in rows])
-
-
-def _accuracy_in_comparison(path, name):
-    rows = _table(path, "loss", "seed", "epoch", "test_accuracy")
-    own = [(row["epoch"], row["test_accuracy"]) for row in rows if log_name(row["loss"], row["seed"]) == name]
-    return _by_epoch(path, own) if own else None
 
 
 def _table(path, *columns):

@@ -1,8 +1,9 @@
 """Losses as text: names of losses, numbers, + and *."""
 
-import ast
+import functools
 
 import keras_robust.losses
+from keras_robust import expressions
 from keras_robust.losses import RobustLoss
 
 LOSSES = {
@@ -10,6 +11,7 @@ LOSSES = {
     for name, kind in vars(keras_robust.losses).items()
     if isinstance(kind, type) and issubclass(kind, RobustLoss) and name not in ("RobustLoss", "WeightedSum")
 }
+_OF_LOGITS = {name: functools.partial(kind, from_logits=True) for name, kind in LOSSES.items()}
 
 
 def read_loss(text: str) -> RobustLoss:
@@ -24,35 +26,11 @@ def read_loss(text: str) -> RobustLoss:
     True
     """
     try:
-        tree = ast.parse(text, mode="eval").body
-    except SyntaxError:
-        _refuse(text)
-    loss = _build(tree, text, outermost=True)
-    return loss if isinstance(loss, RobustLoss) else _refuse(text)
-
-
-def _build(node, text, outermost=False):
-    match node:
-        case ast.Call(func=ast.Name(id=name)) if name in LOSSES:
-            arguments = [_build(argument, text) for argument in node.args]
-            keywords = {keyword.arg: _build(keyword.value, text) for keyword in node.keywords}
-            try:
-                return LOSSES[name](*arguments, **({"from_logits": True} if outermost else {}), **keywords)
-            except TypeError as error:
-                raise ValueError(str(error)) from None
-        case ast.BinOp(left=left, right=right, op=ast.Add()):
-            return _build(left, text, outermost) + _build(right, text, outermost)
-        case ast.BinOp(left=left, right=right, op=ast.Mult()):
-            return _build(left, text, outermost) * _build(right, text, outermost)
-        case ast.UnaryOp(operand=ast.Constant(value=float() | int() as value), op=ast.USub()):
-            return -value
-        case ast.Constant(value=float() | int() | str() | None as value):
-            return value
-    return _refuse(text)
-
-
-def _refuse(text):
-    raise ValueError(
-        f'A loss is written as "ANLCE", "GCE(q=0.5)" or "2 * CE() + MAE()". Received: {text!r}. Known losses: '
-        f"{', '.join(sorted(LOSSES))}."
-    )
+        return expressions.read(text, _OF_LOGITS, LOSSES)
+    except expressions.ArgumentsError:
+        raise
+    except expressions.ExpressionError as error:
+        raise ValueError(
+            f'A loss is written as "ANLCE", "GCE(q=0.5)" or "2 * CE() + MAE()". Received: {text!r:.200} ({error}). '
+            f"Known losses: {', '.join(sorted(LOSSES))}."
+        ) from None

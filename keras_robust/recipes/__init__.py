@@ -10,10 +10,12 @@ A number stands here only if it was read in a source, which the row names.
 
 from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.find import find, get
+from keras_robust.recipes.grid import Grid
 from keras_robust.recipes.report import Report, listing
 from keras_robust.recipes.rules import PAPERS
 from keras_robust.recipes.runner import run
 from keras_robust.recipes.schema import Recipe
+from keras_robust.recipes.sweeps import sweep
 from keras_robust.recipes.table import RECIPES
 
-__all__ = ["PAPERS", "RECIPES", "Cell", "Recipe", "Report", "find", "get", "listing", "run"]
+__all__ = ["PAPERS", "RECIPES", "Cell", "Grid", "Recipe", "Report", "find", "get", "listing", "run", "sweep"]

@@ -16,7 +16,7 @@ class Obtained:
         recipe: its name.
         scale: as `recipes.run` takes it; what is not "full" compares with no paper.
         seeds: of the runs, in the order of the values.
-        last, mean_of_last_ten, best: test accuracies, as `recipes.report.measure` has them.
+        last, mean_of_last_ten, best: test accuracies, as `training.measure` has them.
         memorized, corrected: shares of the wrong labels where the model predicts the wrong and the clean label.
         auroc: of the suspects.
         setup: backend, machine and versions.

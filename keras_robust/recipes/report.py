@@ -8,37 +8,10 @@ from dataclasses import dataclass
 from rich.table import Table
 
 from keras_robust.files import whole
-from keras_robust.recipes.folder import write_json
 from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
-from keras_robust.weight_log import WeightLog
-
-#: What is measured -> how a table calls it.
-MEASURES = {
-    "last": "test\naccuracy,\nlast epoch",
-    "mean_of_last_ten": "mean of\nlast ten\nepochs",
-    "best": "best on\ntest",
-    "memorized": "wrong\nlabels\nmemorized",
-    "corrected": "wrong\nlabels\nseen through",
-    "auroc": "AUROC of\nsuspects",
-}
-
-
-def measure(history: list[dict], log: WeightLog) -> dict:
-    """Accuracies on clean test labels, and what the last logged epoch shows of the wrong training labels, in [0, 1].
-
-    "last" is the accuracy after the last epoch, "mean_of_last_ten" over the last ten, "best" the highest of all, which
-    no one could have picked without the test labels. "memorized" and "corrected" are the shares of wrong labels where
-    the model predicts the wrong and the clean label, "precision" and "auroc" as in `Detection`; None where nothing is
-    known of wrong labels.
-    """
-    accuracy = [row["val_accuracy"] for row in history]
-    measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
-    measured |= dict.fromkeys(("memorized", "corrected", "precision", "auroc"))
-    if log.clean is not None and log.wrong.any():
-        measured |= {"memorized": float(log.memorized()[-1]), "corrected": float(log.corrected()[-1])}
-        measured |= log.detection()._asdict()
-    return measured | {"epochs": len(history), "seconds": sum(row["seconds"] for row in history)}
+from keras_robust.training.folder import write_json
+from keras_robust.training.measures import HEADINGS
 
 
 def listing(recipes) -> Table:
@@ -80,7 +53,7 @@ class Report:
         rows = [{"run": f"seed {seed}", **result} for seed, result in self.results.items()]
         if len(rows) > 1:
             for name, statistic in (("mean", statistics.fmean), ("standard deviation", statistics.stdev)):
-                rows.append({"run": name, **{key: self._over_seeds(statistic, key) for key in MEASURES}})
+                rows.append({"run": name, **{key: self._over_seeds(statistic, key) for key in HEADINGS}})
         if self.recipe.verified:
             rows.append({"run": "paper", "last": self.recipe.expected.value / 100})
         return rows
@@ -95,10 +68,10 @@ class Report:
             title=f"{self.recipe.name} ({self.recipe.paper}, {told})", caption="\n".join(("%", *self.remarks))
         )
         table.add_column("")
-        for heading in MEASURES.values():
+        for heading in HEADINGS.values():
             table.add_column(heading, justify="right")
         for row in self.rows():
-            values = (row.get(name) for name in MEASURES)
+            values = (row.get(name) for name in HEADINGS)
             cells = ["-" if value is None else f"{100 * value:.2f}" for value in values]
             if row["run"] == "paper":
                 cells[0] = str(self.recipe.expected)

@@ -3,25 +3,15 @@
 import pathlib
 import re
 
-import keras
-import numpy as np
 from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keras_robust.checks import OneOf, at_least, missing, refuse
-from keras_robust.diagnostics import open_run, pictures, plots
-from keras_robust.files import whole
-from keras_robust.noise import NoisyLabels
+from keras_robust.checks import OneOf, at_least, refuse
 from keras_robust.recipes.find import get
-from keras_robust.recipes.folder import HistoryFile, claim, read_json, write_json
-from keras_robust.recipes.report import Report, measure
+from keras_robust.recipes.report import Report
 from keras_robust.recipes.scales import SCALES, Scale, method, task
 from keras_robust.recipes.schema import Recipe
-from keras_robust.trainer import Checkpoint, environment, train
-from keras_robust.weight_log import RECORD
-
-LARGEST_LOG = 2**30  # bytes of a run's weight log; where all epochs are more, every second or third is logged
+from keras_robust.training import Job, train_all
+from keras_robust.training.folder import environment
 
 
 def run(
@@ -67,137 +57,76 @@ def run(
     ['auroc', 'best', 'corrected', 'epochs']
     """
     recipe = get(recipe) if isinstance(recipe, str) else recipe
-    size = SCALES[OneOf(tuple(SCALES)).check("run", "scale", scale)]
     changed = recipe.changed(**changes or {})
-    known = size.shortened(changed) if size.rehearsal else changed
-    if obstacles := known.obstacles:
-        hint = "; `changes` gives what it lacks" if known.missing else ""
-        refuse("run", "recipe", f"one that can be run: {'; '.join(obstacles)}{hint}", recipe.name)
-    if isinstance(seeds, int):
-        refuse("run", "seeds", "a list of them, one run for each", seeds)
-    seeds = [recipe.seed] if seeds is None else [at_least(0, integer=True).check("run", "seeds", s) for s in seeds]
-    if not seeds or len(set(seeds)) < len(seeds):
-        refuse("run", "seeds", "at least one whole number, none of them twice", seeds)
-    planned = known if size.rehearsal else size.shortened(changed)
-    # Before the folder is made: it would be one of a run that nobody can make.
-    if planned.build_loss().reduction is None:
-        refuse("run", "reduction", "one that makes a number of a batch, for a loss to train on", None)
-    planned.callbacks()
-    folder = pathlib.Path(folder or f"runs/{re.sub('[^a-z0-9.+-]+', '-', recipe.name)}-{scale}")
-    folder.mkdir(parents=True, exist_ok=True)
-    settings = _settings(planned, scale, data_dir)
-    console = console or Console()
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeElapsedColumn())
-    with _alone(folder), Progress(*columns, TimeRemainingColumn(), console=console) as progress:
-        claim(folder, settings)
-        results = {}
-        for seed in seeds:
-            claim(folder / f"seed-{seed}", settings | {"seed": seed})
-            results[seed] = _run(planned, size, seed, data_dir, folder / f"seed-{seed}", progress, console)
-    report = Report(recipe, folder, _remarks(recipe, changed, planned, size), results)
+    planned, seeds = prepared("run", changed, scale), checked_seeds("run", recipe, seeds)
+    folder = pathlib.Path(folder or default_folder(recipe, scale))
+    shared = settings(planned, scale, data_dir)
+    jobs = [job(planned, f"seed-{seed}", f"{recipe.label} seed {seed}", scale, seed, data_dir) for seed in seeds]
+    results = train_all(folder, shared, jobs, console)
+    report = Report(recipe, folder, remarks(recipe, changed, planned, scale), dict(zip(seeds, results, strict=True)))
     report.save()
     return report
 
 
-def _run(recipe, size, seed, data_dir, folder, progress, console):
-    checkpoint = Checkpoint(folder)
-    if (folder / "result.json").exists():
-        checkpoint.clear()
-        return read_json(folder / "result.json")
-    learned = task(recipe, size, seed, data_dir, first_epoch=checkpoint.epoch)
-    _keep_labels(learned.labels, folder, console)
-    history = HistoryFile(folder, done=checkpoint.epoch)
-    every = -(-recipe.epochs * learned.num_samples * RECORD.itemsize // LARGEST_LOG)
-    bar = _Bar(progress, f"{recipe.label} seed {seed}", recipe.epochs, len(learned.train["x"]))
-    model, _, logger = train(learned, method(recipe), seed, folder / "weights", [history, bar], checkpoint, every=every)
-    with whole(folder / "model.keras") as draft:
-        model.save(draft)
-    with whole(folder / "curves.png") as draft:
-        _picture(folder, recipe).savefig(draft)
-    result = measure(history.rows, logger.log())
-    write_json(folder / "result.json", result)
-    checkpoint.clear()
-    return result
+def prepared(owner: str, recipe: Recipe, scale: str) -> Recipe:
+    """The recipe as it is trained at a scale, and can be.
+
+    What cannot be trained is refused here, before there is a folder that would be one of a run that nobody can make.
+    """
+    size = SCALES[OneOf(tuple(SCALES)).check(owner, "scale", scale)]
+    known = size.shortened(recipe) if size.rehearsal else recipe
+    if obstacles := known.obstacles:
+        hint = "; `changes` gives what it lacks" if known.missing else ""
+        refuse(owner, "recipe", f"one that can be run: {'; '.join(obstacles)}{hint}", recipe.name)
+    if known.build_loss().reduction is None:
+        refuse(owner, "reduction", "one that makes a number of a batch, for a loss to train on", None)
+    known.callbacks()
+    return known if size.rehearsal else size.shortened(recipe)
 
 
-def _picture(folder, recipe):
-    """What became of clean and of wrong labels, or, where nobody knows which are wrong, the test accuracy."""
-    done = open_run(folder)
-    if done.log.clean is not None:
-        return pictures.memorization(done)
-    return plots.accuracy_curves({recipe.label: done.accuracy}, title=recipe.name).figure
+def checked_seeds(owner: str, recipe: Recipe, seeds) -> list[int]:
+    """The seeds, or the recipe's own."""
+    if isinstance(seeds, int):
+        refuse(owner, "seeds", "a list of them, one run for each", seeds)
+    seeds = [recipe.seed] if seeds is None else [at_least(0, integer=True).check(owner, "seeds", s) for s in seeds]
+    if not seeds or len(set(seeds)) < len(seeds):
+        refuse(owner, "seeds", "at least one whole number, none of them twice", seeds)
+    return seeds
 
 
-def _settings(recipe, scale, data_dir):
+def default_folder(recipe: Recipe, scale: str) -> str:
+    return f"runs/{re.sub('[^a-z0-9.+-]+', '-', recipe.name)}-{scale}"
+
+
+def settings(recipe: Recipe, scale: str, data_dir) -> dict:
+    """What settings.json says of a run."""
     untold = ("seed", "printed", "contested", "source", "missing")
     told = {name: value for name, value in recipe.to_dict().items() if name not in untold}
-    return {
-        "recipe": recipe.name,
-        "scale": scale,
-        **told,
-        "data_dir": None if data_dir is None else str(data_dir),
-        **environment(),
-    }
+    where = None if data_dir is None else str(pathlib.Path(data_dir).expanduser().absolute())
+    return {"recipe": recipe.name, "scale": scale, **told, "data_dir": where, **environment()}
 
 
-def _keep_labels(labels, folder, console):
-    """Writes the wrong labels, or finds that they are those with which the run began."""
-    if labels is None:
-        return
-    file = folder / "labels.npz"
-    if not file.exists():
-        labels.save(file)
-        (folder / "noise.txt").write_text(labels.report() + "\n")
-        console.print(labels.report(), highlight=False, markup=False)
-    elif not np.array_equal(NoisyLabels.load(file).noisy, labels.noisy):
-        raise ValueError(
-            f"{file} holds other labels than those drawn now: the data set is not what the run began with."
-        )
+def job(recipe: Recipe, name: str, label: str, scale: str, seed: int, data_dir) -> Job:
+    """The run of a prepared recipe with a seed, in a folder of this name."""
+    return Job(
+        name=name,
+        label=label,
+        settings=settings(recipe, scale, data_dir),
+        task=lambda done: task(recipe, SCALES[scale], seed, data_dir, first_epoch=done),
+        method=method(recipe),
+        seed=seed,
+    )
 
 
-def _alone(folder):
-    """Holds the folder against other processes; a process that dies lets go of it."""
-    try:
-        from filelock import FileLock, Timeout
-    except ImportError as error:
-        raise missing("Recipes are run with filelock", "recipes") from error
-    lock = FileLock(folder / ".lock", timeout=0)
-    try:
-        return lock.acquire()
-    except Timeout:
-        raise TimeoutError(f"Another process is running in {folder}.") from None
-
-
-def _remarks(recipe, changed, planned, size: Scale):
-    remarks = []
+def remarks(recipe: Recipe, changed: Recipe, planned: Recipe, scale: str) -> tuple[str, ...]:
+    """In what runs leave the recipe: by changes, which `changed` has, and by the scale, as `planned` has it."""
+    told, size = [], SCALES[scale]
     if size.rehearsal:
-        remarks.append("a rehearsal: two steps on generated images")
+        told.append("a rehearsal: two steps on generated images")
     elif size != Scale():
         images = f"{size.fraction:.0%} of the images"
-        remarks.append(f"{planned.epochs} of {changed.epochs} epochs on {images}: no comparison with the paper")
+        told.append(f"{planned.epochs} of {changed.epochs} epochs on {images}: no comparison with the paper")
     different = (name for name in changed.to_dict() if getattr(changed, name) != getattr(recipe, name))
-    if told := [f"{name}={getattr(changed, name)!r}" for name in different if name != "missing"]:
-        remarks.append(f"changed: {', '.join(told)}")
-    return tuple(remarks)
-
-
-class _Bar(keras.callbacks.Callback):
-    """Moves a bar along with the steps, and writes the newest accuracies beside it."""
-
-    def __init__(self, progress, name, epochs, steps):
-        super().__init__()
-        self.progress, self.name, self.steps, self.epoch = progress, escape(name), steps, 0
-        self.bar = progress.add_task(self.name, total=epochs * steps)
-
-    def on_epoch_begin(self, epoch, logs=None):
-        self.epoch = epoch
-
-    def on_train_batch_end(self, batch, logs=None):
-        self.progress.update(self.bar, completed=self.epoch * self.steps + batch + 1)
-
-    def on_epoch_end(self, epoch, logs=None):
-        self.progress.update(
-            self.bar,
-            description=f"{self.name}, epoch {epoch + 1}: test accuracy {logs['val_accuracy']:.2%}",
-            completed=(epoch + 1) * self.steps,
-        )
+    if settings := [f"{name}={getattr(changed, name)!r}" for name in different if name != "missing"]:
+        told.append(f"changed: {', '.join(settings)}")
+    return tuple(told)

@@ -4,13 +4,15 @@ import math
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
+from keras_robust.data.loading import chosen
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.schema import Recipe
-from keras_robust.trainer import Method, Task
+from keras_robust.training import Batches, Method, Task
 
 #: What a rehearsal trains with where a recipe lacks the setting.
 REHEARSED = {
@@ -77,7 +79,8 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
     """What a recipe learns: its data with its noise and augmentation, and its network.
 
     Args:
-        recipe: as `scale.shortened` gives it.
+        recipe: as `scale.shortened` gives it. The digits are learned from arrays, without TensorFlow; other data sets
+            from their pipeline.
         seed: of the noise, the orders and the augmentation.
         data_dir: folder of the data set, as `data.load` takes it.
         first_epoch: epochs that were trained already.
@@ -85,9 +88,12 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
     arrays = None
     if scale.rehearsal:
         arrays = data.generated(recipe.dataset, REHEARSED_STEPS * recipe.batch_size, test_size=recipe.batch_size)
+    noise = recipe.noise or (None if recipe.wrong_as_given else "symmetric:0")  # none is wrong, and recorded as such
+    if CATALOG[recipe.dataset].reader == "digits":
+        return _digits(recipe, noise, scale, seed, arrays)
     splits = data.load(
         recipe.dataset,
-        recipe.noise or (None if recipe.wrong_as_given else "symmetric:0"),
+        noise,
         recipe.batch_size,
         seed,
         data_dir,
@@ -99,6 +105,24 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         arrays=arrays,
     )
     return Task.of(splits, _network(recipe))
+
+
+def _digits(recipe, noise, scale, seed, arrays):
+    stored, labels = data.load_noisy(recipe.dataset, noise, seed, exact=recipe.exact_noise, arrays=arrays)
+    targets = {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean}
+    rows, tested = (chosen(len(y), scale.fraction) for y in (stored.y_train, stored.y_test))
+    rows, tested = (slice(None) if which is None else which for which in (rows, tested))
+    images, targets = stored.x_train[rows], {name: values[rows] for name, values in targets.items()}
+    test = stored.x_test[tested], stored.y_test[tested]
+    return Task(
+        train={"x": Batches(images, targets, recipe.batch_size, seed), "shuffle": False},
+        test={"validation_data": test, "validation_batch_size": len(test[1])},
+        labels=labels,
+        num_samples=len(labels.noisy),
+        input_shape=stored.input_shape,
+        num_classes=stored.num_classes,
+        network=_network(recipe),
+    )
 
 
 def method(recipe: Recipe) -> Method:

@@ -24,7 +24,7 @@ class Recipe:
     """One row: what to train on which data, how, and what came out of it in the paper.
 
     Attributes:
-        paper: one of `PAPERS`.
+        paper: one of `PAPERS`; None: a recipe of your own.
         dataset: a name of `data.load` that has images to train on.
         label: what the paper calls the loss, such as "ANL-CE".
         loss: the loss as `read_loss` reads it, such as "ANLCE(alpha=5, beta=5)".
@@ -59,7 +59,7 @@ class Recipe:
         contested: what other sources say, and where the row leaves the code that it follows.
     """
 
-    paper: str
+    paper: str | None
     dataset: str
     label: str
     loss: str | None
@@ -148,7 +148,7 @@ class Recipe:
     def name(self) -> str:
         """How it is called: PAPER/DATASET/NOISE/LOSS, where NOISE is "clean" or "real" without a noise string.
 
-        A fifth part, `variant`, stands where these four do not tell rows apart.
+        PAPER is "own" where there is none. A fifth part, `variant`, stands where these four do not tell rows apart.
         """
         noise = self.noise or ("real" if self.wrong_as_given else "clean")
         if self.backdoor:
@@ -156,7 +156,7 @@ class Recipe:
         loss = self.label.lower()
         for sign, spelled in _SPELLED.items():
             loss = loss.replace(sign, spelled)
-        return "/".join((self.paper, self.dataset, noise, loss, *([self.variant] if self.variant else [])))
+        return "/".join((self.paper or "own", self.dataset, noise, loss, *([self.variant] if self.variant else [])))
 
     @property
     def wrong_as_given(self) -> bool:

@@ -51,9 +51,12 @@ def test_names():
     assert {row.name for row in ROWS if row.test_only} == TO_TEST_ON
 
 
-def test_who_takes_which_rows(tmp_path):
+def test_who_takes_which_rows(tmp_path, monkeypatch):
     def load(name):
         return data.load(name, data_dir=tmp_path)
+
+    def stopped(*arguments, **settings):
+        raise FileNotFoundError
 
     trained_on = PLAIN | UNDER_PEOPLES_LABELS | WRONG_AS_GIVEN
     assert taken(load) == set(CATALOG)
@@ -62,7 +65,8 @@ def test_who_takes_which_rows(tmp_path):
     assert taken(lambda name: data.load_arrays(name, tmp_path)) == PLAIN
     assert taken(lambda name: data.load_noisy(name, data_dir=tmp_path)) == PLAIN | UNDER_PEOPLES_LABELS
     assert taken(lambda name: noise.asymmetric(name, 0.4)) == PLAIN | UNDER_PEOPLES_LABELS
-    assert taken(lambda name: comparison.task(name, None, 0, tmp_path)) == PLAIN | UNDER_PEOPLES_LABELS
+    monkeypatch.setattr(comparison, "train_grid", stopped)
+    assert taken(lambda name: comparison.compare(tmp_path, name, None)) == PLAIN | UNDER_PEOPLES_LABELS
     changed = recipes.get("anl/mnist/symmetric:0.8/ce").changed
     assert taken(lambda name: changed(dataset=name, noise=None, augmentation=None)) == trained_on
 

@@ -55,16 +55,18 @@ def run_folder(tmp_path, write_log, digit_labels):
 def comparison_folder(tmp_path, write_log):
     """What a comparison of two losses on two seeds leaves, on a data set of 40 samples."""
     folder = tmp_path / "comparison"
-    clean, rows = np.arange(40) % 4, []
+    settings = json.dumps({"dataset": "digits", "noise": "symmetric:0.1"})
+    clean = np.arange(40) % 4
     for seed in (0, 1):
         noisy = np.where(np.arange(40) % 8 == seed, (clean + 1) % 4, clean)
         for place, name in enumerate(("CE", "ANLCE-alpha-5-beta-5")):
-            write_log(folder / "weights" / f"{name}-seed{seed}", noisy, clean, known=True)
-            label = ("CE()", "ANLCE(alpha=5, beta=5)")[place]
-            rows += [[label, seed, epoch + 1, 0.5 + 0.1 * place + 0.01 * epoch] for epoch in range(4)]
-        NoisyLabels(noisy, clean, 4, seed).save(folder / f"labels-seed{seed}.npz")
-    (folder / "settings.json").write_text(json.dumps({"dataset": "digits", "noise": "symmetric:0.1"}))
-    write_csv(folder / "runs.csv", ["loss", "seed", "epoch", "test_accuracy"], *rows)
+            run = folder / f"{name}-seed{seed}"
+            write_log(run / "weights", noisy, clean, known=True)
+            NoisyLabels(noisy, clean, 4, seed).save(run / "labels.npz")
+            (run / "settings.json").write_text(settings)
+            rows = ([epoch + 1, 0.5 + 0.1 * place + 0.01 * epoch] for epoch in range(4))
+            write_csv(run / "history.csv", ["epoch", "val_accuracy"], *rows)
+    (folder / "settings.json").write_text(settings)
     return folder
 
 

@@ -84,7 +84,7 @@ def test_command_on_losses(tmp_path, monkeypatch, capsys):
         ("plot bias --activations 2", "`activation` of logit_bias must be"),
         ("plot memorization nowhere", "There is no folder nowhere"),
         ("plot margins RUN --epochs 9", "must be logged epochs, counted from 1: [1, 2, 3, 4]"),
-        ("plot margins COMPARISON", "holds several logs"),
+        ("plot margins COMPARISON", "holds several runs"),
     ],
 )
 def test_what_is_wrong_is_said_in_one_line(arguments, words, run_folder, comparison_folder, capsys):

@@ -29,10 +29,10 @@ def test_a_comparison_has_several_logs(comparison_folder):
 
 
 def test_a_log_by_itself(comparison_folder):
-    run = diagnostics.open_run(comparison_folder / "weights" / "CE-seed0")
+    run = diagnostics.open_run(comparison_folder / "CE-seed0" / "weights")
     assert (run.name, run.settings, run.accuracy, run.title) == ("", {}, None, "")
     with pytest.raises(ValueError, match="`log` of open_run must be None: .* holds one log"):
-        diagnostics.open_run(comparison_folder / "weights" / "CE-seed0", "CE-seed0")
+        diagnostics.open_run(comparison_folder / "CE-seed0" / "weights", "CE-seed0")
 
 
 def test_a_resumed_history_counts_its_later_lines(run_folder):

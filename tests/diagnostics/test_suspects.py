@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from keras_robust import cli, comparison, diagnostics
 from keras_robust.weight_log import RECORD, write_epoch
@@ -81,7 +82,7 @@ def test_command_on_a_comparison_and_on_a_log(comparison_folder, tmp_path, capsy
     command = ["suspects", str(comparison_folder), "--log", "CE-seed0", "--top", "5"]
     assert cli.main([*command, "--dataset", "none", "--out", str(tmp_path / "new" / "out")]) == 0
     assert [row["sample"] for row in rows_of(tmp_path / "new" / "out" / "suspects.csv")] == ["32", "24", "16", "8", "0"]
-    alone = comparison_folder / "weights" / "CE-seed1"
+    alone = comparison_folder / "CE-seed1" / "weights"
     assert cli.main(["suspects", str(alone)]) == 0
     assert "no pictures, for no data set is named" in capsys.readouterr().out
     assert (alone / "suspects.csv").exists()
@@ -92,10 +93,9 @@ def test_command_on_a_comparison_and_on_a_log(comparison_folder, tmp_path, capsy
 
 
 def test_suspects_of_a_robust_loss_are_the_wrong_labels(tmp_path):
-    learned = comparison.task("digits", "symmetric:0.4", seed=0)
-    training = comparison.Training(epochs=20)
-    run = comparison.train(comparison.contender("ANLCE"), learned, training, 0, tmp_path / "log")
-    assert run.detection.auroc >= 0.97
-    suspects = diagnostics.suspect_table(diagnostics.open_run(tmp_path / "log").log, n=100)
+    quiet = Console(quiet=True)
+    (row,) = comparison.compare(tmp_path / "run", losses=["ANLCE"], epochs=20, seeds=1, console=quiet).rows()
+    assert row["auroc"] >= 0.97
+    suspects = diagnostics.suspect_table(diagnostics.open_run(tmp_path / "run").log, n=100)
     assert np.mean([one.wrong for one in suspects]) > 0.95
     assert np.mean([one.believed == one.clean for one in suspects]) > 0.9

@@ -17,8 +17,8 @@ from rich.console import Console
 from keras_robust import cli, data, recipes
 from keras_robust.diagnostics import WeightLog
 from keras_robust.noise import NoisyLabels
-from keras_robust.recipes import runner
-from keras_robust.recipes.folder import read_history
+from keras_robust.training import jobs
+from keras_robust.training.folder import read_history
 
 NAME = "anl/mnist/symmetric:0.8/anl-ce"
 QUIET = Console(quiet=True)
@@ -90,16 +90,17 @@ def test_a_run_goes_on_after_a_kill_as_if_nothing_had_happened(cifar, tmp_path):
     options = {"data_dir": str(cifar), "changes": SMALL}
     code = f"""
 import os, signal
-from keras_robust.recipes import runner
-from keras_robust.recipes.folder import HistoryFile
+from keras_robust import recipes
+from keras_robust.training import jobs
+from keras_robust.training.folder import HistoryFile
 
 class Killed(HistoryFile):
     def on_train_batch_end(self, batch, logs=None):
         if len(self.rows) == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 
-runner.HistoryFile = Killed
-runner.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r}, **{options!r})
+jobs.HistoryFile = Killed
+recipes.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r}, **{options!r})
 """
     killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
@@ -132,7 +133,7 @@ def test_seeds_are_a_list():
 @once
 def test_a_run_that_is_done_is_read(tmp_path, monkeypatch):
     first = rehearse(tmp_path / "run")
-    monkeypatch.setattr(runner, "train", None)
+    monkeypatch.setattr(jobs, "train", None)
     assert rehearse(tmp_path / "run").results == first.results
 
 
@@ -147,7 +148,7 @@ def test_two_runs_do_not_share_a_folder(tmp_path):
     other = tmp_path / "mine"
     other.mkdir()
     (other / "thesis.tex").touch()
-    with pytest.raises(FileExistsError, match="holds thesis.tex, which no run of a recipe left"):
+    with pytest.raises(FileExistsError, match="holds thesis.tex, which no run left"):
         rehearse(other)
     with FileLock(folder / ".lock"), pytest.raises(TimeoutError, match="Another process is running in"):
         rehearse(folder)
@@ -163,7 +164,7 @@ def test_other_data_are_noticed(cifar, tmp_path, monkeypatch):
     def stopped(*arguments, **keywords):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runner, "train", stopped)
+    monkeypatch.setattr(jobs, "train", stopped)
     with pytest.raises(KeyboardInterrupt):
         recipes.run("anl/cifar10/symmetric:0.4/ce", **options)
     with np.load(cifar / "cifar10.npz") as archive:

@@ -14,7 +14,7 @@ from keras_robust import data, recipes
 from keras_robust.catalog import CATALOG
 from keras_robust.noise import draw
 from keras_robust.recipes.scales import SCALES, method, task
-from keras_robust.trainer import Task, train
+from keras_robust.training import Task, train
 from keras_robust.weight_log import WeightLog
 
 REHEARSAL = SCALES["smoke"]

@@ -31,7 +31,7 @@ def test_a_row_is_frozen_and_an_unknown_field_is_a_type_error():
     [
         ("paper", "xyz", "`paper` of Recipe must be one of 'apl', 'anl'"),
         ("dataset", "cifar", "`dataset` of Recipe must be one of 'digits', 'mnist'"),
-        ("network", "resnet", "`network` of Recipe must be one of 'cnn4'"),
+        ("network", "resnet", "`network` of Recipe must be one of 'cnn2', 'cnn4'"),
         ("label", " ", "`label` of Recipe must be a text"),
         ("loss", "", "`loss` of Recipe must be a text"),
         ("source", None, "`source` of Recipe must be a text"),

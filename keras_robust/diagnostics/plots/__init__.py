@@ -2,7 +2,7 @@
 
 from keras_robust.diagnostics.plots.canvas import axes, finish, legend_below, one_legend, panels
 from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, gradient_boxes, memorization
-from keras_robust.diagnostics.plots.grids import contact_sheet, transition_matrix
+from keras_robust.diagnostics.plots.grids import contact_sheet, heat_map, transition_matrix
 from keras_robust.diagnostics.plots.losses import (
     landscape,
     logit_bias,
@@ -20,6 +20,7 @@ __all__ = [
     "effective_rate",
     "finish",
     "gradient_boxes",
+    "heat_map",
     "landscape",
     "legend_below",
     "logit_bias",

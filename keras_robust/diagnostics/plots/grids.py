@@ -1,4 +1,4 @@
-"""Pictures in rows and columns: transition matrices, and many small images."""
+"""Pictures in rows and columns: transition matrices, accuracies by two settings, and many small images."""
 
 import numpy as np
 
@@ -43,6 +43,40 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
     ax.set_ylabel("clean label")
     ax.set_title(title)
     ax.figure.colorbar(shades, ax=ax, label="probability")
+    return ax
+
+
+def heat_map(values, row_names, column_names, ax=None, title=None, label="accuracy on clean test labels (%)"):
+    """Numbers in rows and columns as colors, with per cents; from the lowest to the highest.
+
+    Args:
+        values: (rows, columns), in [0, 1].
+        row_names, column_names: a name for each.
+        ax: Axes to draw on; a new figure by default.
+        title: title of the picture.
+        label: what the numbers are.
+
+    Returns:
+        The Axes.
+
+    Example:
+
+    >>> ax = keras_robust.diagnostics.plots.heat_map([[0.5, 0.25]], ["q=0.7"], ["0.1", "1"])
+    >>> [text.get_text() for text in ax.texts]
+    ['50.0', '25.0']
+    """
+    values = 100.0 * np.asarray(values)
+    rows, columns = values.shape
+    ax = axes(2.4 + 0.8 * columns + 0.08 * max(map(len, row_names)), 1.8 + 0.5 * rows) if ax is None else ax
+    colors = ax.imshow(values, cmap="viridis", aspect="auto")
+    middle = (values.min() + values.max()) / 2
+    for (i, j), value in np.ndenumerate(values):
+        color = "black" if value > middle else "white"
+        ax.text(j, i, f"{value:.1f}", ha="center", va="center", color=color, fontsize=9)
+    ax.set_xticks(np.arange(columns), column_names)
+    ax.set_yticks(np.arange(rows), row_names)
+    ax.set_title(title, fontsize="medium")
+    ax.figure.colorbar(colors, ax=ax, label=label)
     return ax
 
 

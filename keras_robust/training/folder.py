@@ -1,18 +1,50 @@
-"""The folder of one run: who it belongs to, and its history, epoch by epoch."""
+"""The folder of a run: whose it is, and its history, epoch by epoch."""
 
 import csv
 import json
 import pathlib
+import platform
 import time
 
 import keras
 
-from keras_robust.checks import refuse
+import keras_robust
+from keras_robust.checks import missing, refuse
 from keras_robust.files import whole
 
 SETTINGS = "settings.json"
 # What may change between two parts of a run.
 FREE = ("data_dir", "machine")
+
+
+def environment() -> dict:
+    """What a run is made with, for its settings: versions, backend and machine."""
+    return {
+        "versions": {
+            "keras_robust": keras_robust.__version__,
+            "keras": keras.__version__,
+            "backend": keras.backend.backend(),
+            "python": platform.python_version(),
+        },
+        "machine": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def alone(folder):
+    """Holds the folder against other processes; a process that dies lets go of it.
+
+    Raises:
+        TimeoutError: if another process holds it.
+    """
+    try:
+        from filelock import FileLock, Timeout
+    except ImportError as error:
+        raise missing("Runs keep their folder with filelock", "recipes") from error
+    lock = FileLock(folder / ".lock", timeout=0)
+    try:
+        return lock.acquire()
+    except Timeout:
+        raise TimeoutError(f"Another process is running in {folder}.") from None
 
 
 def claim(folder: pathlib.Path, settings: dict) -> None:
@@ -25,9 +57,7 @@ def claim(folder: pathlib.Path, settings: dict) -> None:
     file = folder / SETTINGS
     if not file.exists():
         if found := sorted(path.name for path in folder.iterdir() if not path.name.startswith(".")):
-            raise FileExistsError(
-                f"{folder} holds {', '.join(found[:5])}, which no run of a recipe left. Take another."
-            )
+            raise FileExistsError(f"{folder} holds {', '.join(found[:5])}, which no run left. Take another.")
         write_json(file, settings)
         return
     there = read_json(file)

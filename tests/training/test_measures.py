@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from harness import once
 
-from keras_robust.recipes.report import measure
+from keras_robust.training import measure
 from keras_robust.weight_log import RECORD, WeightLog, write_epoch
 
 pytestmark = once

@@ -1,22 +1,19 @@
 """One training run with a log of every sample; one that was stopped resumes from its last whole epoch."""
 
-import pathlib
-import platform
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import keras
 
-import keras_robust
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
 from keras_robust.data import Splits
-from keras_robust.files import whole
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
+from keras_robust.training.batches import Batches
+from keras_robust.training.checkpoint import Checkpoint
 
 # Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
 # would loop over them in Python.
@@ -28,7 +25,7 @@ class Task:
     """What is learned: training data with provenance targets, test data with clean labels, and a network for them.
 
     Attributes:
-        train: what `fit` takes: arrays and a batch size, or a dataset of batches.
+        train: what `fit` takes: arrays and a batch size, `Batches` of arrays, or a dataset of batches.
         test: what `fit` takes to validate.
         labels: the wrong labels, sample by sample; None where nobody knows which are wrong.
         num_samples: number of training samples; they are numbered from 0.
@@ -80,75 +77,10 @@ class Method:
     callbacks: Callable[[], list] = list
 
 
-class Checkpoint(keras.callbacks.Callback):
-    """Keeps weights and optimizer of the last epoch, in one file that is there whole or not at all.
-
-    Keras' BackupAndRestore writes the weights, then the number of the epoch: a run that is killed between the two
-    repeats an epoch with weights that have seen it. Here the number is in the name of the file.
-
-    Args:
-        folder: where the file is kept.
-    """
-
-    def __init__(self, folder):
-        super().__init__()
-        self.folder = pathlib.Path(folder)
-
-    @property
-    def file(self) -> pathlib.Path | None:
-        """The newest file, or None."""
-        return max(self.folder.glob("checkpoint-*.weights.h5"), default=None)
-
-    @property
-    def epoch(self) -> int:
-        """Number of epochs that are done."""
-        return int(re.search("[0-9]+", self.file.name).group()) if self.file else 0
-
-    def restore(self, model) -> None:
-        """Gives the model, compiled and built, the state that was kept, if there is any.
-
-        Raises:
-            ValueError: naming the file, if it is damaged or of another model.
-        """
-        if self.file:
-            model.optimizer.build(model.trainable_variables)
-            try:
-                model.load_weights(self.file)
-            except (OSError, ValueError, KeyError, RuntimeError) as error:
-                raise ValueError(
-                    f"{self.file} is damaged, or of another model: {error} Remove its folder to start that run over."
-                ) from error
-
-    def clear(self) -> None:
-        """Removes what was kept."""
-        for file in self.folder.glob("checkpoint-*.weights.h5"):
-            file.unlink()
-
-    def on_epoch_end(self, epoch, logs=None):
-        before = self.file
-        with whole(self.folder / f"checkpoint-{epoch + 1:05d}.weights.h5") as draft:
-            self.model.save_weights(draft)
-        if before:
-            before.unlink()
-
-
-def environment() -> dict:
-    """What a run is made with, for its settings: versions, backend and machine."""
-    return {
-        "versions": {
-            "keras_robust": keras_robust.__version__,
-            "keras": keras.__version__,
-            "backend": keras.backend.backend(),
-            "python": platform.python_version(),
-        },
-        "machine": f"{platform.system()} {platform.machine()}",
-    }
-
-
 def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):
     """Trains the task's network, with every sample in the log.
 
-    The seed sets Keras' global seed: it decides initial weights and, of data in arrays, the order of samples.
+    The seed sets Keras' global seed: it decides initial weights and, of bare arrays, the order of samples.
 
     Args:
         log: folder of the weight log.
@@ -176,6 +108,8 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
+    if isinstance(task.train["x"], Batches):
+        kept.append(task.train["x"].follower())
     moving = method.callbacks()
     for one in moving:
         if isinstance(one, DALSchedule) and one.epochs is None:

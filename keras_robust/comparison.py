@@ -1,0 +1,138 @@
+"""Several losses on one data set with wrong labels: the job behind `keras-robust compare` and `make demo`."""
+
+from dataclasses import dataclass
+
+from rich.console import Console
+
+from keras_robust.catalog import CATALOG
+from keras_robust.checks import Interval, OneOf, refuse
+from keras_robust.diagnostics import plots
+from keras_robust.files import whole
+from keras_robust.losses import RobustLoss
+from keras_robust.losses.reading import LOSSES, read_loss
+from keras_robust.recipes.grid import Entry, Grid, train_grid
+from keras_robust.recipes.runner import prepared
+from keras_robust.recipes.schema import Recipe
+
+__all__ = ["Contender", "compare", "contender"]
+
+#: How all losses are trained; the weights do not decay, and L1 goes with the losses that have it.
+TRAINING = {
+    "batch_size": 128,
+    "learning_rate": 0.01,
+    "schedule": "cosine",
+    "momentum": 0.9,
+    "weight_decay": 0.0,
+    "clip_norm": 5.0,
+}
+
+
+@dataclass(frozen=True)
+class Contender:
+    """A loss of logits that takes part in a comparison.
+
+    Attributes:
+        text: how it is written, for example "ANLCE(alpha=5, beta=5)".
+        l1: factor of the L1 penalty that goes with it.
+        moving: what moves its hyper-parameters, as recipes have it, or None.
+    """
+
+    text: str
+    l1: float = 0.0
+    moving: str | None = None
+
+    def loss(self) -> RobustLoss:
+        return read_loss(self.text)
+
+    @property
+    def label(self) -> str:
+        """How it stands in tables and pictures."""
+        return f"{self.text} scheduled" if self.moving else self.text
+
+
+# What a bare name stands for on data with 10 classes; AUL, AGCE and AEL as Ou & Zhang 2023 have them on CIFAR-10.
+RECOMMENDED = {
+    "AUL": Contender("AUL(a=1.1, q=5)"),
+    "AGCE": Contender("AGCE(a=0.1, q=0.1)"),
+    "AEL": Contender("AEL(a=1.5)"),
+    "ANLCE": Contender("ANLCE(alpha=5, beta=5)", l1=5e-5),
+    "ANLFL": Contender("ANLFL(alpha=5, beta=5)", l1=5e-5),
+    "DAL": Contender("DAL()", moving="DALSchedule()"),
+    "NCEandAGCE": Contender("NCEandAGCE(alpha=1, beta=4, a=6, q=1.5)"),
+    "NCEandAUL": Contender("NCEandAUL(alpha=1, beta=4, a=6.3, q=1.5)"),
+    "NCEandAEL": Contender("NCEandAEL(alpha=1, beta=4, a=5)"),
+}
+
+
+def contender(text: str) -> Contender:
+    """A bare name with the arguments that suit 10 classes, "NAME(...)" exactly as written.
+
+    Raises:
+        ValueError: for anything that is not a loss of this package, or a loss that cannot be trained on.
+
+    Example:
+
+    >>> keras_robust.comparison.contender("ANLCE")
+    Contender(text='ANLCE(alpha=5, beta=5)', l1=5e-05, moving=None)
+    """
+    found = RECOMMENDED.get(text) or Contender(f"{text}()" if text in LOSSES else text)
+    if found.loss().reduction is None:
+        refuse("contender", "reduction", "one that makes a number of a batch, for a loss to train on", None)
+    return found
+
+
+def compare(
+    folder,
+    dataset: str = "digits",
+    noise: str | None = "symmetric:0.4",
+    losses=("CE", "GCE", "NCEandRCE", "ANLCE", "DAL"),
+    epochs: int = 60,
+    seeds: int = 3,
+    data_dir=None,
+    console: Console | None = None,
+) -> Grid:
+    """Trains every loss on the same wrong labels, once for each seed, and shows its progress.
+
+    How well a loss tells wrong labels from clean ones is measured on the log of every sample's margin: among as many
+    samples of lowest mean margin as there are wrong labels, the share that is truly wrong; and the area under the ROC
+    curve.
+
+    Each run has a folder of its own in `folder`, as those of `recipes.run` have; `folder` has table.csv, runs.csv (one
+    line an epoch) and accuracy.png. What was stopped resumes when it is called again, and runs that are done are read:
+    losses and seeds may be added later.
+
+    Args:
+        folder: of all results.
+        dataset: name of a data set whose clean labels are known: "digits", "mnist", "cifar10", "cifar10n", ...
+        noise: a noise string such as "symmetric:0.4"; None for clean labels. Seed s draws its own labels.
+        losses: losses as `contender` reads them.
+        epochs: epochs of each run, at least 1.
+        seeds: number of seeds, at least 1; they are 0, 1, ...
+        data_dir: folder of the data set, as `data.load` takes it.
+        console: where the noise and the progress go; the terminal by default.
+
+    Raises:
+        ValueError: for an unknown data set, noise or loss, or a loss named twice.
+        FileExistsError: if the folder holds something else.
+        TimeoutError: if another process is running in the folder.
+    """
+    epochs = Interval(1, integer=True).check("compare", "epochs", epochs)
+    seeds = Interval(1, integer=True).check("compare", "seeds", seeds)
+    known = tuple(row.name for row in CATALOG.values() if row.network)
+    row = CATALOG[OneOf(known).check("compare", "dataset", dataset)]
+    contenders = [contender(text) for text in losses]
+    if not contenders or len(set(contenders)) < len(contenders):
+        refuse("compare", "losses", "at least one loss, none of them twice", list(losses))
+    shared = {"dataset": dataset, "noise": noise or row.human, "network": row.network, "epochs": epochs, **TRAINING}
+    entries = []
+    for one in contenders:
+        recipe = Recipe(
+            paper=None, label=one.label, loss=one.text, source="compare", l1=one.l1, moving=one.moving, **shared
+        )
+        entries.append(Entry(one.label, prepared("compare", recipe, "full"), {"loss": one.label}))
+    varying = ("recipe", "label", "loss", "l1", "moving")
+    result = train_grid(folder, entries, range(seeds), data_dir=data_dir, console=console, varying=varying)
+    result.save()
+    with whole(result.folder / "accuracy.png") as draft:
+        plots.accuracy_curves(result.accuracies(), title=result.title).figure.savefig(draft)
+    return result

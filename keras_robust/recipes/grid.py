@@ -1,0 +1,171 @@
+"""Recipes side by side, each on several seeds: one folder, one table, one picture."""
+
+import csv
+import pathlib
+import statistics
+from dataclasses import dataclass, field
+
+import keras
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from keras_robust.checks import refuse
+from keras_robust.diagnostics.runs import log_name
+from keras_robust.files import whole
+from keras_robust.recipes.runner import job, settings
+from keras_robust.recipes.schema import Recipe
+from keras_robust.training import train_all
+from keras_robust.training.folder import read_history
+from keras_robust.training.measures import HEADINGS, over_seeds
+
+#: What a table has columns for, the first ones first.
+_SHOWN = ("last", "memorized", "precision", "auroc", "mean_of_last_ten", "corrected", "best")
+# Columns below which a table with a column for each number cannot be read; what a number takes, the seconds, a text.
+_NARROW, _NUMBER, _SECONDS, _TEXT = 60, 13, 10, 12
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One recipe of a grid.
+
+    Attributes:
+        label: how it is called.
+        recipe: as it is trained.
+        told: what tells it from the others, {"loss": "CE()"} or {"alpha": 0.1}.
+        results: seed -> what `measure` gives.
+    """
+
+    label: str
+    recipe: Recipe
+    told: dict
+    results: dict = field(default_factory=dict)
+
+    def folder(self, seed: int) -> str:
+        """The name of the folder of a run."""
+        return log_name(self.label, seed)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Results of recipes on several seeds; the files of each run are in a folder of its own, in `folder`.
+
+    Attributes:
+        title: data set and noise.
+        entries: the recipes.
+        remarks: what else is to be known.
+    """
+
+    folder: pathlib.Path
+    title: str
+    entries: tuple[Entry, ...]
+    remarks: tuple[str, ...] = ()
+
+    def rows(self) -> list[dict]:
+        """One row a recipe: means and standard deviations over the seeds; accuracies and shares in [0, 1]."""
+        return [entry.told | over_seeds(entry.results.values()) for entry in self.entries]
+
+    def table(self, width: int = 80) -> Table:
+        """The rows as a table for a terminal of so many columns.
+
+        It has as many numbers as there is place for; all are in table.csv. On a narrow terminal they stand under each
+        recipe.
+        """
+        results = [result for entry in self.entries for result in entry.results.values()]
+        seeds, epochs = len(self.entries[0].results), results[0]["epochs"]
+        wrong = [result["wrong"] for result in results]
+        untold = None in wrong or not {"noise", "dataset"}.isdisjoint(self.entries[0].told)
+        rate = "" if untold else f": {statistics.fmean(wrong):.1%} of the training labels are wrong"
+        caption = f"%, last of {epochs} epochs, mean ± std of {seeds} seed(s), backend {keras.backend.backend()}"
+        table = Table(title=f"{self.title}{rate}", caption="\n".join((caption, *self.remarks)))
+        if width < _NARROW:
+            return self._narrow(table)
+        texts = (
+            max(len(name), *(len(str(entry.told[name])) for entry in self.entries)) for name in self.entries[0].told
+        )
+        rest = width - _SECONDS - sum(min(longest, _TEXT) + 3 for longest in texts)
+        shown = _SHOWN[: max(1, rest // _NUMBER)]
+        for name in self.entries[0].told:
+            table.add_column(name)
+        for heading in (heading for name, heading in HEADINGS.items() if name in shown):
+            table.add_column(heading, justify="right")
+        table.add_column("seconds\na run", justify="right")
+        for entry, row in zip(self.entries, self.rows(), strict=True):
+            told = (escape(str(value)) for value in entry.told.values())
+            shares = (_share(row, name) for name in HEADINGS if name in shown)
+            table.add_row(*told, *shares, f"{row['seconds']:.1f}")
+        return table
+
+    def _narrow(self, table):
+        table.add_column(" ".join(self.entries[0].told), overflow="fold")
+        table.add_column("", justify="right", no_wrap=True)
+        for entry, row in zip(self.entries, self.rows(), strict=True):
+            table.add_row(f"[bold]{escape(entry.label)}[/bold]", "")
+            for name, heading in HEADINGS.items():
+                table.add_row(f" {' '.join(heading.split())}", _share(row, name))
+            table.add_row(" seconds a run", f"{row['seconds']:.1f}", end_section=True)
+        return table
+
+    def accuracies(self) -> dict[str, list]:
+        """Label -> test accuracy after each epoch, for each seed."""
+        return {entry.label: [self._accuracy(entry, seed) for seed in entry.results] for entry in self.entries}
+
+    def save(self) -> None:
+        """Writes table.csv, and runs.csv with one line an epoch."""
+        rows = self.rows()
+        with whole(self.folder / "table.csv") as draft, open(draft, "w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+        with whole(self.folder / "runs.csv") as draft, open(draft, "w", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow((*self.entries[0].told, "seed", "epoch", "test_accuracy"))
+            for entry in self.entries:
+                for seed in entry.results:
+                    told = (*entry.told.values(), seed)
+                    writer.writerows((*told, n, a) for n, a in enumerate(self._accuracy(entry, seed), start=1))
+
+    def _accuracy(self, entry, seed):
+        history = read_history(self.folder / entry.folder(seed) / "history.csv")
+        return [row["val_accuracy"] for row in history]
+
+
+def train_grid(
+    folder,
+    entries: list[Entry],
+    seeds,
+    scale: str = "full",
+    data_dir=None,
+    console: Console | None = None,
+    varying=(),
+    title: str | None = None,
+    remarks: tuple[str, ...] = (),
+) -> Grid:
+    """Trains recipes on all seeds in one folder, which resumes as `run` does.
+
+    Args:
+        entries: the recipes, as `prepared` gives them.
+        varying: settings in which they differ; the folder keeps to the others.
+        title: of the table; None: data set and noise.
+        remarks: for the table.
+    """
+    names = [entry.folder(0) for entry in entries]
+    if twice := sorted(name for name in set(names) if names.count(name) > 1):
+        refuse("train_grid", "entries", "told apart by letters and numbers of their labels", twice)
+    first = entries[0].recipe
+    shared = {name: value for name, value in settings(first, scale, data_dir).items() if name not in varying}
+    jobs = [
+        job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", scale, seed, data_dir)
+        for entry in entries
+        for seed in seeds
+    ]
+    results = iter(train_all(folder, shared, jobs, console))
+    for entry in entries:
+        entry.results.update((seed, next(results)) for seed in seeds)
+    data = f"{first.dataset}, {first.noise or ('labels as given' if first.wrong_as_given else 'clean labels')}"
+    return Grid(pathlib.Path(folder), title or data, tuple(entries), remarks)
+
+
+def _share(row, name):
+    mean = row[name]
+    return "-" if mean is None else f"{100 * mean:.1f} ± {100 * row[f'{name}_std']:.1f}"
