@@ -102,10 +102,9 @@ def _run(options) -> int:
     if options.sweep:
         values = dict(map(_values, options.sweep))
         report = recipes.sweep(options.recipe, options.seeds, console=console, **chosen, **values)
-        console.print(report.table(console.width))
     else:
         report = recipes.run(options.recipe, options.seeds, console=console, **chosen)
-        console.print(report.table())
+    console.print(report.table(console.width))
     console.print(f"Written to {report.folder}", soft_wrap=True)
     return 0
 

@@ -13,6 +13,9 @@ from keras_robust.recipes.schema import Recipe
 from keras_robust.training.folder import write_json
 from keras_robust.training.measures import HEADINGS
 
+# Columns below which a table has no place for all measures.
+_WIDE = 100
+
 
 def listing(recipes) -> Table:
     """Recipes as a table for the terminal: name, loss, accuracy of the paper and of our own runs.
@@ -58,20 +61,20 @@ class Report:
             rows.append({"run": "paper", "last": self.recipe.expected.value / 100})
         return rows
 
-    def table(self) -> Table:
-        """The rows as a table for the terminal, in per cent."""
+    def table(self, width: int = 80) -> Table:
+        """The rows as a table for a terminal of so many columns, in per cent; on a narrow one without the precision."""
         cell = self.recipe.expected
         told = "no accuracy is printed" if cell is None else cell.table
         if cell is not None and cell.evaluated_on != self.recipe.dataset:
             told += f", evaluated on {cell.evaluated_on}"
-        table = Table(
-            title=f"{self.recipe.name} ({self.recipe.paper}, {told})", caption="\n".join(("%", *self.remarks))
-        )
+        title = f"{self.recipe.name} ({', '.join(filter(None, (self.recipe.paper, told)))})"
+        table = Table(title=title, caption="\n".join(("%", *self.remarks)))
         table.add_column("")
-        for heading in HEADINGS.values():
-            table.add_column(heading, justify="right")
+        shown = [name for name in HEADINGS if width >= _WIDE or name != "precision"]
+        for name in shown:
+            table.add_column(HEADINGS[name], justify="right")
         for row in self.rows():
-            values = (row.get(name) for name in HEADINGS)
+            values = (row.get(name) for name in shown)
             cells = ["-" if value is None else f"{100 * value:.2f}" for value in values]
             if row["run"] == "paper":
                 cells[0] = str(self.recipe.expected)

@@ -112,8 +112,9 @@ def _digits(recipe, noise, scale, seed, arrays):
     targets = {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean}
     rows, tested = (chosen(len(y), scale.fraction) for y in (stored.y_train, stored.y_test))
     rows, tested = (slice(None) if which is None else which for which in (rows, tested))
-    images, targets = stored.x_train[rows], {name: values[rows] for name, values in targets.items()}
-    test = stored.x_test[tested], stored.y_test[tested]
+    unit = 255.0 if stored.x_train.dtype == np.uint8 else 1.0  # generated ones
+    images, targets = stored.x_train[rows] / unit, {name: values[rows] for name, values in targets.items()}
+    test = stored.x_test[tested] / unit, stored.y_test[tested]
     return Task(
         train={"x": Batches(images, targets, recipe.batch_size, seed), "shuffle": False},
         test={"validation_data": test, "validation_batch_size": len(test[1])},

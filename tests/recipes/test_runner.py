@@ -15,7 +15,7 @@ from harness import once
 from rich.console import Console
 
 from keras_robust import cli, data, recipes
-from keras_robust.diagnostics import WeightLog
+from keras_robust.diagnostics import WeightLog, log_names
 from keras_robust.noise import NoisyLabels
 from keras_robust.training import jobs
 from keras_robust.training.folder import read_history
@@ -62,6 +62,7 @@ def test_command_trains_and_compares_with_the_paper(tmp_path, capsys):
     )
     assert float(rows["paper"]["last"]) == pytest.approx(0.9662)
 
+    assert log_names(out) == ["seed-3", "seed-5"]
     folder, result = out / "seed-5", results[1]
     history = read_history(folder / "history.csv")
     assert [row["epoch"] for row in history] == [1]
@@ -184,6 +185,24 @@ def test_a_share_of_the_images_and_of_the_epochs(cifar, tmp_path):
     assert [np.count_nonzero(records["label"] >= 0) for records in log] == [4, 4]
     assert report.remarks[0] == "2 of 8 epochs on 10% of the images: no comparison with the paper"
     assert "network='cnn4'" in report.remarks[1]
+
+
+@once
+@pytest.mark.parametrize(("scale", "logged"), [("smoke", 8), ("quick", 144)])
+def test_a_recipe_of_your_own_on_the_digits(scale, logged, tmp_path):
+    mine = recipes.Recipe(
+        paper=None, dataset="digits", label="mine", loss="GCE()", network="cnn2", source="a test", noise="pair:0.2",
+        epochs=4, batch_size=4, learning_rate=0.01, schedule="constant", momentum=0.9, weight_decay=0,
+    )  # fmt: skip
+    report = recipes.run(mine, seeds=[3], scale=scale, folder=tmp_path / "run", console=QUIET)
+    assert report.table().title == "own/digits/pair:0.2/mine (no accuracy is printed)"
+    assert [row["run"] for row in report.rows()] == ["seed 3"]
+    log = WeightLog(tmp_path / "run" / "seed-3" / "weights")
+    records = log.epoch(0)
+    assert np.count_nonzero(records["label"] >= 0) == logged
+    labels = NoisyLabels.load(tmp_path / "run" / "seed-3" / "labels.npz")
+    seen = records["label"] >= 0
+    np.testing.assert_array_equal(records["label"][seen], labels.noisy[seen])
 
 
 @once
