@@ -124,12 +124,23 @@ class Others:
             `low` of `above`.
     """
 
+    #: A `low` that is not above this one cannot be foreseen.
+    lowest = -math.inf
+
     def __init__(self, logits, ids, reads=frozenset()):
         self.logits, self.ids, self.reads = logits, ids, reads
 
     @property
     def num_classes(self):
         return self.logits.shape[-1]
+
+    @cached_property
+    def foreseen(self):
+        """The `low` of `above` that will be asked for, or None."""
+        return next((low for low in self.reads if isinstance(low, float) and low > self.lowest), None)
+
+    def is_foreseen(self, low, bias):
+        return isinstance(low, float) and low == self.foreseen and isinstance(bias, float) and bias == 0.0
 
     @cached_property
     def at_ids(self):

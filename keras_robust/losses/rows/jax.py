@@ -59,20 +59,15 @@ class Others(generic.Others):
         return self._read[0]
 
     @cached_property
-    def _low(self):
-        return next((low for low in self.reads if isinstance(low, float)), None)
-
-    @cached_property
-    def _above_low(self):
+    def _above_foreseen(self):
         """What is above the level that was foreseen, and the spread, which comes with the same pass."""
-        return _above(self.logits, self.ids, self.normalizer[0], self.level(self._low))
+        return _above(self.logits, self.ids, self.normalizer[0], self.level(self.foreseen))
 
     def spread(self, top):
-        return self._read[3] if self._low is None else self._above_low[1]
+        return self._read[3] if self.foreseen is None else self._above_foreseen[1]
 
     def above(self, low, bias=0.0):
-        foreseen = self._low is not None and low is self._low and isinstance(bias, float) and bias == 0.0
-        return self._above_low[0] if foreseen else super().above(low, bias)
+        return self._above_foreseen[0] if self.is_foreseen(low, bias) else super().above(low, bias)
 
     def above_level(self, top, level):
         return _above(self.logits, self.ids, top, level)[0]

@@ -22,6 +22,8 @@ Whole = generic.Whole
 
 
 class Others(generic.Others):
+    lowest = LOWEST
+
     @cached_property
     def places(self):
         return self.ids.long()[..., None]
@@ -32,28 +34,26 @@ class Others(generic.Others):
 
     @cached_property
     def _read(self):
-        low = next((low for low in self.reads if isinstance(low, float) and low > LOWEST), None)
-        return low, *_Read.apply(self.logits, self.places, "sum" in self.reads, low)[:5]
+        return _Read.apply(self.logits, self.places, "sum" in self.reads, self.foreseen)[:5]
 
     @property
     def margin(self):
-        return self._read[1]
+        return self._read[0]
 
     @property
     def normalizer(self):
-        return self._read[2:4]
+        return self._read[1:3]
 
     @property
     def sum_log_shares(self):
-        return super().sum_log_shares if self._read[4] is None else self._read[4]
+        return super().sum_log_shares if self._read[3] is None else self._read[3]
 
     @cached_property
     def label_logit(self):
         return pick(self.logits, self.ids)
 
     def above(self, low, bias=0.0):
-        is_read = isinstance(low, float) and low == self._read[0] and isinstance(bias, float) and bias == 0.0
-        return self._read[5] if is_read else super().above(low, bias)
+        return self._read[4] if self.is_foreseen(low, bias) else super().above(low, bias)
 
 
 class Peak(generic.Peak):
