@@ -1,6 +1,5 @@
 """Recipes side by side, each on several seeds: one folder, one table, one picture."""
 
-import csv
 import pathlib
 import statistics
 from dataclasses import dataclass, field
@@ -12,11 +11,10 @@ from rich.table import Table
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.runs import log_name
-from keras_robust.files import whole
 from keras_robust.recipes.runner import job, settings
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import train_all
-from keras_robust.training.folder import read_history
+from keras_robust.training.folder import read_history, write_rows
 from keras_robust.training.measures import HEADINGS, over_seeds
 
 #: What a table has columns for, the first ones first.
@@ -112,18 +110,14 @@ class Grid:
 
     def save(self) -> None:
         """Writes table.csv, and runs.csv with one line an epoch."""
-        rows = self.rows()
-        with whole(self.folder / "table.csv") as draft, open(draft, "w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
-        with whole(self.folder / "runs.csv") as draft, open(draft, "w", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow((*self.entries[0].told, "seed", "epoch", "test_accuracy"))
-            for entry in self.entries:
-                for seed in entry.results:
-                    told = (*entry.told.values(), seed)
-                    writer.writerows((*told, n, a) for n, a in enumerate(self._accuracy(entry, seed), start=1))
+        write_rows(self.folder / "table.csv", self.rows())
+        epochs = [
+            entry.told | {"seed": seed, "epoch": number, "test_accuracy": accuracy}
+            for entry in self.entries
+            for seed in entry.results
+            for number, accuracy in enumerate(self._accuracy(entry, seed), start=1)
+        ]
+        write_rows(self.folder / "runs.csv", epochs)
 
     def _accuracy(self, entry, seed):
         history = read_history(self.folder / entry.folder(seed) / "history.csv")

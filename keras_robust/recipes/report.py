@@ -1,17 +1,14 @@
 """What came out of the runs of a recipe, beside what the paper has."""
 
-import csv
 import pathlib
-import statistics
 from dataclasses import dataclass
 
 from rich.table import Table
 
-from keras_robust.files import whole
 from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
-from keras_robust.training.folder import write_json
-from keras_robust.training.measures import HEADINGS
+from keras_robust.training.folder import write_json, write_rows
+from keras_robust.training.measures import HEADINGS, over_seeds
 
 # Columns below which a table has no place for all measures.
 _WIDE = 100
@@ -55,8 +52,9 @@ class Report:
         """One row a seed; with several, their mean and standard deviation; the paper's cell, if it was verified."""
         rows = [{"run": f"seed {seed}", **result} for seed, result in self.results.items()]
         if len(rows) > 1:
-            for name, statistic in (("mean", statistics.fmean), ("standard deviation", statistics.stdev)):
-                rows.append({"run": name, **{key: self._over_seeds(statistic, key) for key in HEADINGS}})
+            found = over_seeds(self.results.values())
+            for name, ending in (("mean", ""), ("standard deviation", "_std")):
+                rows.append({"run": name, **{key: found[f"{key}{ending}"] for key in HEADINGS}})
         if self.recipe.verified:
             rows.append({"run": "paper", "last": self.recipe.expected.value / 100})
         return rows
@@ -83,14 +81,6 @@ class Report:
 
     def save(self) -> None:
         """Writes results.csv, the rows, and results.json."""
-        rows = self.rows()
-        with whole(self.folder / "results.csv") as draft, open(draft, "w", newline="") as file:
-            writer = csv.DictWriter(file, rows[0])
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(self.folder / "results.csv", self.rows())
         content = {"recipe": self.recipe.to_dict(), "remarks": self.remarks, "results": self.results}
         write_json(self.folder / "results.json", content)
-
-    def _over_seeds(self, statistic, key):
-        values = [result[key] for result in self.results.values()]
-        return None if None in values else statistic(values)

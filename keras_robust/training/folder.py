@@ -105,10 +105,15 @@ class HistoryFile(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         row = {"epoch": epoch + 1, **{name: float(value) for name, value in logs.items()}}
         self.rows.append(row | {"seconds": time.perf_counter() - self._start})
-        with whole(self.file) as draft, open(draft, "w", newline="") as file:
-            writer = csv.DictWriter(file, self.rows[0])
-            writer.writeheader()
-            writer.writerows(self.rows)
+        write_rows(self.file, self.rows)
+
+
+def write_rows(path, rows: list[dict]) -> None:
+    """Writes a table, with the names of the first row as its head."""
+    with whole(path) as draft, open(draft, "w", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
 
 
 def read_history(path) -> list[dict]:
