@@ -12,7 +12,10 @@ import pytest
 from keras import ops
 from scipy import stats
 
+from keras_robust import cli
+
 BACKEND = keras.backend.backend()
+BACKENDS = ("tensorflow", "jax", "torch")
 #: For what does not depend on the backend. PyTorch traces and compiles nothing, and is done first.
 once = pytest.mark.skipif(BACKEND != "torch", reason="does not depend on the backend")
 REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
@@ -20,7 +23,7 @@ REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file
 
 def in_turn(values):
     """Every third of the values: what hardly depends on the backend is run on one of the three, in turn."""
-    return list(values)[("tensorflow", "jax", "torch").index(BACKEND) :: 3]
+    return list(values)[BACKENDS.index(BACKEND) :: 3]
 
 
 def real_data(*parts):
@@ -52,6 +55,17 @@ def run_here(code, *arguments):
     finally:
         sys.argv = before
     return names
+
+
+def assert_refused_in_one_line(arguments, words, capsys):
+    """The command says in one line on stderr what is wrong with its arguments."""
+    with pytest.raises(SystemExit) as end:
+        cli.main(arguments)
+    assert end.value.code == 2
+    error = capsys.readouterr().err
+    assert words in error
+    assert "Traceback" not in error
+    assert error.count("\n") == 1
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from harness import once
+from harness import assert_refused_in_one_line, once
 from rich.console import Console
 
 import keras_robust as kr
@@ -156,13 +156,7 @@ def test_wrong_arguments(tmp_path):
     ],
 )
 def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys):
-    with pytest.raises(SystemExit) as end:
-        cli.main(arguments)
-    assert end.value.code == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert "Traceback" not in error
-    assert error.count("\n") == 1
+    assert_refused_in_one_line(arguments, words, capsys)
 
 
 @once

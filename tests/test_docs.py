@@ -14,11 +14,10 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, in_turn, once
+from harness import BACKEND, BACKENDS, in_turn, once
 
 import keras_robust
 
-BACKENDS = ("jax", "tensorflow", "torch")
 MODULES = [
     module.name
     for module in pkgutil.walk_packages(keras_robust.__path__, "keras_robust.")

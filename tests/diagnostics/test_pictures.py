@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from harness import assert_refused_in_one_line
 
 import keras_robust as kr
 from keras_robust import cli, diagnostics
@@ -89,8 +90,4 @@ def test_command_on_losses(tmp_path, monkeypatch, capsys):
 )
 def test_what_is_wrong_is_said_in_one_line(arguments, words, run_folder, comparison_folder, capsys):
     places = {"RUN": str(run_folder), "COMPARISON": str(comparison_folder)}
-    with pytest.raises(SystemExit, match="2"):
-        cli.main([places.get(word, word) for word in arguments.split()])
-    error = capsys.readouterr().err
-    assert words in error
-    assert error.count("\n") == 1
+    assert_refused_in_one_line([places.get(word, word) for word in arguments.split()], words, capsys)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 import pytest
 from filelock import FileLock
-from harness import once
+from harness import assert_refused_in_one_line, once
 from rich.console import Console
 
 from keras_robust import cli, data, recipes
@@ -259,13 +259,7 @@ def test_data_without_clean_labels(tmp_path):
 )
 def test_the_command_says_what_is_wrong_in_one_line(arguments, words, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(SystemExit) as end:
-        cli.main(arguments)
-    assert end.value.code == 2
-    error = capsys.readouterr().err
-    assert words in error
-    assert "Traceback" not in error
-    assert error.count("\n") == 1
+    assert_refused_in_one_line(arguments, words, capsys)
     if "smoke" in arguments:  # the corrected command finds no folder of another run
         assert not (tmp_path / "runs").exists()
 
