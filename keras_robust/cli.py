@@ -57,12 +57,17 @@ def _add_data_arguments(verb):
     verb.add_argument("--data-dir", help="folder of the data set (the digits need none)")
 
 
+def _add_pipeline(verb):
+    verb.add_argument("--pipeline", help='"tf.data", or "device": images prepared in the step, no TensorFlow')
+
+
 def _add_compare(verbs):
     verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
     _add_data_arguments(verb)
     verb.add_argument("--losses", nargs="+", default=DEMO_LOSSES, help='"ANLCE", "GCE(q=0.5)", "2 * CE() + MAE()"')
     verb.add_argument("--epochs", type=int, default=60)
     verb.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
+    _add_pipeline(verb)
     verb.add_argument("--out", help="folder of the results; called again, it resumes (default: one under runs/)")
     verb.set_defaults(run=_compare)
 
@@ -74,9 +79,8 @@ def _compare(options) -> int:
     if out is None:
         named = f"{options.dataset}-{options.noise.replace(':', '-')}-{options.epochs}-epochs"
         out = f"runs/compare-{named}-{keras.backend.backend()}"
-    result = comparison.compare(
-        out, options.dataset, noise, options.losses, options.epochs, options.seeds, options.data_dir, console
-    )
+    place = {"data_dir": options.data_dir, "pipeline": options.pipeline, "console": console}
+    result = comparison.compare(out, options.dataset, noise, options.losses, options.epochs, options.seeds, **place)
     console.print(result.table(console.width))
     console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, and a folder for each run", soft_wrap=True)
     return 0
@@ -87,6 +91,7 @@ def _add_run(verbs):
     verb.add_argument("recipe", help='a name that `keras-robust recipes` lists, "anl/cifar10/symmetric:0.4/anl-ce"')
     verb.add_argument("--seeds", type=int, nargs="+", help="one run for each (default: the recipe's seed)")
     verb.add_argument("--data-dir", help="folder of the data set")
+    _add_pipeline(verb)
     verb.add_argument("--scale", default="full", help="full, quick (a fortieth of it) or smoke (two steps, no data)")
     verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="other or missing settings")
     verb.add_argument("--sweep", nargs="+", default=(), metavar="NAME=VALUE,...", help="several values, all combined")
@@ -99,6 +104,7 @@ def _run(options) -> int:
 
     changes, console = dict(map(_setting, options.set)), Console()
     chosen = {"data_dir": options.data_dir, "scale": options.scale, "folder": options.out, "changes": changes}
+    chosen["pipeline"] = options.pipeline
     if options.sweep:
         values = dict(map(_values, options.sweep))
         report = recipes.sweep(options.recipe, options.seeds, console=console, **chosen, **values)

@@ -90,6 +90,7 @@ def compare(
     seeds: int = 3,
     data_dir=None,
     console: Console | None = None,
+    pipeline: str | None = None,
 ) -> Grid:
     """Trains every loss on the same wrong labels, once for each seed, and shows its progress.
 
@@ -110,6 +111,7 @@ def compare(
         seeds: number of seeds, at least 1; they are 0, 1, ...
         data_dir: folder of the data set, as `data.load` takes it.
         console: where the noise and the progress go; the terminal by default.
+        pipeline: as `recipes.run` takes it.
 
     Raises:
         ValueError: for an unknown data set, noise or loss, or a loss named twice.
@@ -131,7 +133,8 @@ def compare(
         )
         entries.append(Entry(one.label, prepared("compare", recipe, "full"), {"loss": one.label}))
     varying = ("recipe", "label", "loss", "l1", "moving")
-    result = train_grid(folder, entries, range(seeds), data_dir=data_dir, console=console, varying=varying)
+    place = {"data_dir": data_dir, "pipeline": pipeline}
+    result = train_grid(folder, entries, range(seeds), **place, console=console, varying=varying)
     result.save()
     with whole(result.folder / "accuracy.png") as draft:
         plots.accuracy_curves(result.accuracies(), title=result.title).figure.savefig(draft)

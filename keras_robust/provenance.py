@@ -11,6 +11,8 @@ from keras import ops
 from keras_robust.backend import is_rehearsal
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
+from keras_robust.data.feed import Epochs, Feed
+from keras_robust.data.preprocessing import for_serving
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer, ends_in
 from keras_robust.metrics import ProvenanceMetric
@@ -96,7 +98,8 @@ class ProvenanceModel(keras.Model):
     watches a loss while a number of it moves, numbers of samples that are no int32.
 
     `save`, `save_weights`, `load_weights` and `export` are those of the model inside: its files hold no trace of this
-    wrapper, and its optimizer's state is in them.
+    wrapper, and its optimizer's state is in them. In place of a `data.Preprocessing` whole models are saved and exported
+    with the layers of `data.for_serving`, so that they load without this package; then they are not compiled.
 
     Args:
         model: any `keras.Model` with one output that trains as Keras' own do.
@@ -173,10 +176,15 @@ class ProvenanceModel(keras.Model):
     def fit(
         self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, class_weight=None, **keywords
     ):
-        """As `keras.Model.fit`; `class_weight` and `sample_weight` may be given together."""
+        """As `keras.Model.fit`; `class_weight` and `sample_weight` may be given together.
+
+        A `data.Feed` is told its epochs, and has an order of its own.
+        """
         check_last_layer(self.model)
         warn_of_watchers(callbacks)
         x = _with_checked_numbers(x, y)
+        if isinstance(x, Feed):
+            callbacks, keywords = _following(x, callbacks), {**keywords, "shuffle": False}
         self._weigh_classes(class_weight)
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **keywords)
 
@@ -237,7 +245,7 @@ class ProvenanceModel(keras.Model):
         return given * weight
 
     def save(self, filepath, overwrite=True, **keywords):
-        self.model.save(filepath, overwrite=overwrite, **keywords)
+        for_serving(self.model).save(filepath, overwrite=overwrite, **keywords)
 
     def save_weights(self, filepath, overwrite=True, **keywords):
         self.model.save_weights(filepath, overwrite=overwrite, **keywords)
@@ -246,7 +254,7 @@ class ProvenanceModel(keras.Model):
         self.model.load_weights(filepath, **keywords)
 
     def export(self, filepath, *args, **keywords):
-        self.model.export(filepath, *args, **keywords)
+        for_serving(self.model).export(filepath, *args, **keywords)
 
     def get_config(self):
         return {"model": keras.saving.serialize_keras_object(self.model), "name": self.name}
@@ -254,6 +262,16 @@ class ProvenanceModel(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(keras.saving.deserialize_keras_object(config["model"]), name=config["name"])
+
+
+def _following(feed, callbacks):
+    """Callbacks of `fit`, with the one that tells the feed its epochs."""
+    if isinstance(callbacks, keras.callbacks.CallbackList):
+        if not any(isinstance(one, Epochs) for one in callbacks.callbacks):
+            callbacks.append(feed.epochs)
+        return callbacks
+    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+    return given if any(isinstance(one, Epochs) for one in given) else [feed.epochs, *given]
 
 
 def _of_label(sample_weight):

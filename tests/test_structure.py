@@ -57,7 +57,7 @@ FLOORS = [
     ["diagnostics.pictures", "diagnostics.figures.schema", "diagnostics.figures.fresh"],
     ["diagnostics.figures.anl", "diagnostics.figures.apl", "diagnostics.figures.curriculum", "diagnostics.figures.dal"],
     ["diagnostics.figures.logit_bias", "diagnostics.figures", "diagnostics"],
-    ["training.batches", "training.checkpoint", "training.trainer", "training.folder", "training.measures"],
+    ["data.feed", "training.checkpoint", "training.trainer", "training.folder", "training.measures"],
     ["training.jobs", "training"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],

@@ -1,6 +1,6 @@
 """What a row of the catalog is: a data set, and the ways in which papers prepare its images."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,18 @@ class ImageRecipe:
     resize: int | None = None
     size: int | None = None
     crop: str = "center"
+
+    @classmethod
+    def of(cls, fields) -> "ImageRecipe":
+        """The recipe with these fields, a dict as `to_dict` gives it, or the recipe itself."""
+        if isinstance(fields, cls):
+            return fields
+        pairs = fields.items()
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in pairs})
+
+    def to_dict(self) -> dict:
+        """Its fields."""
+        return asdict(self)
 
 
 @dataclass(frozen=True)

@@ -1,17 +1,24 @@
 """Data sets with wrong labels, ready for training: `load` by name, `with_provenance` for data of your own."""
 
+from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.gallery import Gallery, gallery
 from keras_robust.data.generated import generated
-from keras_robust.data.loading import DatasetInfo, Splits, load, load_noisy
+from keras_robust.data.loading import DatasetInfo, Splits, load
+from keras_robust.data.noisy import load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
+from keras_robust.data.preprocessing import Preprocessing, for_serving
 from keras_robust.data.provenance import with_provenance
 from keras_robust.data.sources import Arrays, load_arrays
 
 __all__ = [
     "Arrays",
     "DatasetInfo",
+    "Epochs",
+    "Feed",
     "Gallery",
+    "Preprocessing",
     "Splits",
+    "for_serving",
     "gallery",
     "generated",
     "hide_gpus_from_tensorflow",

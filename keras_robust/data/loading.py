@@ -1,22 +1,25 @@
 """Data sets by name, with wrong labels, ready for `model.fit`."""
 
-import pathlib
+import functools
+import importlib.util
+import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import keras
 import numpy as np
 
-from keras_robust.catalog import CATALOG, ImageRecipe
+from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
+from keras_robust.data.feed import Epochs, Feed
+from keras_robust.data.noisy import noisy_labels
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
+from keras_robust.data.preprocessing import Preprocessing
 from keras_robust.data.provenance import BATCH_SIZE, SEED
 from keras_robust.data.reading import read_dataset
-from keras_robust.data.sources import IN_MEMORY, Arrays
-from keras_robust.noise.corruption import NoisyLabels, corrupt
-from keras_robust.noise.grammar import parse
-from keras_robust.noise.specification import draw
+from keras_robust.data.sources import Arrays
+from keras_robust.noise.corruption import NoisyLabels
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,8 @@ class DatasetInfo:
         mean, std: what was subtracted from and divided into images in [0, 1], by channel.
         normalization: where mean and std are from.
         augmentation: name of the recipe, "none", or the class of your own layer.
+        preprocessing: for `pipeline="device"` the layer that stands before the network; None where tf.data prepares the
+            images.
     """
 
     name: str
@@ -43,19 +48,32 @@ class DatasetInfo:
     std: tuple
     normalization: str
     augmentation: str
+    preprocessing: Preprocessing | None = None
 
 
 class Splits(NamedTuple):
-    """Data to train and to test on, as `tf.data.Dataset`s of batches, what they are, and the noise in the labels.
+    """Data to train and to test on, what they are, and the noise in the labels.
 
-    `train` is None where a data set is for testing alone. `noise` is None without noise, and where wrong labels came
-    with the data and the true ones are unknown.
+    `train` and `test` are `tf.data.Dataset`s of batches, or `data.Feed`s of raw images (`pipeline="device"`). `train`
+    is None where a data set is for testing alone. `noise` is None without noise, and where wrong labels came with the
+    data and the true ones are unknown.
     """
 
     train: Any
     test: Any
     info: DatasetInfo
     noise: NoisyLabels | None
+
+    @property
+    def epochs(self) -> Epochs:
+        """The callback that `fit` needs on a `Feed`: it tells order and augmentation which epoch it is.
+
+        Raises:
+            ValueError: for a pipeline of tf.data, which counts its epochs itself.
+        """
+        if not isinstance(self.train, Feed):
+            refuse("Splits", "epochs", 'asked for with pipeline="device"', type(self.train).__name__)
+        return self.train.epochs
 
 
 def load(
@@ -73,6 +91,7 @@ def load(
     arrays: Arrays | None = None,
     drop_remainder: bool = False,
     download: bool = False,
+    pipeline: str | None = None,
 ) -> Splits:
     """A data set by name, wrong labels to train on and clean ones to test on, ready for `model.fit` on any backend.
 
@@ -112,6 +131,10 @@ def load(
         drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
             wants it.
         download: whether TFDS may download and prepare what is not there.
+        pipeline: "tf.data": TensorFlow reads, augments and normalizes on the processor. "device": without TensorFlow;
+            `train` and `test` are `Feed`s of raw images, and `info.preprocessing` is a layer that stands before the
+            network and prepares them in the compiled step, on the accelerator. Give `fit` the callback
+            `splits.epochs` and `shuffle=False`. None: "tf.data" where TensorFlow is installed.
 
     Returns:
         `Splits`: train, test, info, noise. Test batches are (image, label), in the order of the data set.
@@ -137,82 +160,128 @@ def load(
     fraction = Interval(0.0, 1.0, open_low=True).check("load", "fraction", fraction)
     first_epoch = Interval(0, integer=True).check("load", "first_epoch", first_epoch)
     recipe = image_recipe(name, augment if isinstance(augment, str) else None)
-    hide_gpus_from_tensorflow()
+    if augment not in (None, True, False) and not isinstance(augment, str | keras.layers.Layer):
+        refuse("load", "augment", "True, False, the name of a recipe, or a Keras layer", augment)
+    make = PIPELINES[checked_pipeline("load", pipeline)]
     stored = read_dataset(row, data_dir, download) if arrays is None else arrays
-    drawn = _labels(row, noise, stored, recipe, seed, data_dir, exact)
-    augmentation, called = _augmentation(augment, recipe, stored.x_test)
+    drawn = noisy_labels(row, noise, stored, recipe, seed, data_dir, exact)
     sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
     published = (row.train_size, row.test_size)
     picked = [chosen(size, fraction) for size in sizes]
-    train = None
-    if not row.test_only:
-        targets, prepared = _targets(row, stored, drawn), Preparation(recipe, augmentation)
-        wanted = targets if provenance else targets["label"]
-        train = image_batches(
-            stored.x_train, wanted, batch_size, prepared, seed, drop_remainder, first_epoch, picked[0]
-        )
-    test = image_batches(stored.x_test, stored.y_test, batch_size, Preparation(recipe), chosen=picked[1])
+    targets = None if row.test_only else _targets(row, stored, drawn)
+    split = Split(stored.x_train, targets if provenance else (targets or {}).get("label"), seed, picked[0])
+    tested = Split(stored.x_test, stored.y_test, None, picked[1])
+    made = make(None if row.test_only else split, tested, recipe, augment, batch_size, drop_remainder, first_epoch)
     info = DatasetInfo(
         name=name,
         num_classes=len(stored.class_names),
         class_names=tuple(stored.class_names),
-        input_shape=tuple(test.element_spec[0].shape[1:]),
+        input_shape=made.input_shape,
         train_size=sizes[0],
         test_size=sizes[1],
         complete=all(known in (None, size) for known, size in zip(published, sizes, strict=True)),
         mean=recipe.mean,
         std=recipe.std,
         normalization=recipe.source,
-        augmentation=called,
+        augmentation=_called(augment, recipe),
+        preprocessing=made.preprocessing,
     )
-    return Splits(train, test, info, drawn)
+    return Splits(made.train, made.test, info, drawn)
 
 
-def load_noisy(
-    name: str = "digits",
-    noise=None,
-    seed: int = 0,
-    data_dir=None,
-    download: bool = False,
-    *,
-    exact: bool = False,
-    arrays: Arrays | None = None,
-):
-    """A data set in memory, whole, and the wrong labels that `load` gives its training samples.
+@dataclass(frozen=True)
+class Split:
+    """Images, labels or targets, the seed of the order or None, and the positions of those that are used or None."""
 
-    Args:
-        name: "digits", "mnist", "fashion_mnist", "cifar10", "cifar100", "cifar10n" or "cifar100n".
-        noise, seed, data_dir, download, exact, arrays: as in `load`.
+    images: Any
+    targets: Any
+    seed: int | None
+    rows: Any
 
-    Returns:
-        `Arrays`, images as they were stored, and `NoisyLabels`; without noise they record that nothing is wrong.
+
+class Made(NamedTuple):
+    """What a pipeline makes of two splits."""
+
+    train: Any
+    test: Any
+    input_shape: tuple
+    preprocessing: Preprocessing | None = None
+
+
+def _with_tf_data(split, tested, recipe, augment, batch_size, drop_remainder, first_epoch):
+    hide_gpus_from_tensorflow()
+    plain, train = Preparation(recipe), None
+    if split is not None:
+        prepared = Preparation(recipe, _augmentation(augment, recipe, split.images))
+        train = image_batches(
+            split.images, split.targets, batch_size, prepared, split.seed, drop_remainder, first_epoch, split.rows
+        )
+    test = image_batches(tested.images, tested.targets, batch_size, plain, chosen=tested.rows)
+    return Made(train, test, tuple(test.element_spec[0].shape[1:]))
+
+
+def _on_device(split, tested, recipe, augment, batch_size, drop_remainder, first_epoch):
+    if not isinstance(tested.images, np.ndarray):
+        refuse("load", "pipeline", '"tf.data" for images on disk', "device")
+    unit = 255.0 if tested.images.dtype == np.uint8 else 1.0
+    layers = [augment] if isinstance(augment, keras.layers.Layer) else []
+    seed = 0 if split is None else split.seed
+    preprocessing, train = Preprocessing(recipe, unit, bool(augment), layers, seed), None
+    if split is not None:
+        train = Feed(
+            split.images,
+            split.targets,
+            batch_size,
+            split.seed,
+            split.rows,
+            drop_remainder,
+            preprocessing=preprocessing,
+        )
+        train.begin(first_epoch, told=False)
+    test = Feed(tested.images, tested.targets, batch_size, rows=tested.rows)
+    return Made(train, test, tested.images.shape[1:], preprocessing)
+
+
+PIPELINES = {"tf.data": _with_tf_data, "device": _on_device}
+"""What makes batches of a data set."""
+
+
+def checked_pipeline(owner: str, pipeline: str | None) -> str:
+    """The name of a pipeline; for None that of tf.data, or, where TensorFlow is not installed, the other one.
 
     Raises:
-        ValueError, FileNotFoundError, ImportError: as `load`.
-
-    Example:
-
-    >>> arrays, labels = keras_robust.data.load_noisy("digits", "symmetric:0.4")
-    >>> arrays.x_train.shape, labels.noisy.shape
-    ((1438, 8, 8, 1), (1438,))
+        ValueError: for another name.
     """
-    known = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY)
-    row = CATALOG[OneOf(known).check("load_noisy", "name", name)]
-    stored = read_dataset(row, data_dir, download) if arrays is None else arrays
-    drawn = _drawn(row, noise, stored, image_recipe(name), seed, data_dir, exact)
-    return stored, corrupt(stored.y_train, np.eye(stored.num_classes), seed) if drawn is None else drawn
+    if pipeline is not None:
+        return OneOf(tuple(PIPELINES)).check(owner, "pipeline", pipeline)
+    return "tf.data" if importlib.util.find_spec("tensorflow") else _without_tensorflow()
+
+
+@functools.cache
+def _without_tensorflow():
+    """Said once."""
+    warnings.warn(
+        'TensorFlow is not installed: pipeline="device" is used, which prepares images in the training step.',
+        stacklevel=4,
+    )
+    return "device"
+
+
+def _called(augment, recipe):
+    """What an augmentation is called."""
+    if augment is None or augment is False:
+        return "none"
+    return type(augment).__name__ if isinstance(augment, keras.layers.Layer) else recipe.name
 
 
 def _augmentation(augment, recipe, images):
-    """What `augment` stands for, and what it is called."""
+    """What `augment` stands for in tf.data."""
     if augment is None or augment is False:
-        return None, "none"
+        return None
     if isinstance(augment, keras.layers.Layer):
-        return Augmentation([augment]), type(augment).__name__
-    if augment is not True and not isinstance(augment, str):
-        refuse("load", "augment", "True, False, the name of a recipe, or a Keras layer", augment)
+        return Augmentation([augment])
     height, width = images.shape[1:3] if isinstance(images, np.ndarray) else (recipe.size, recipe.size)
-    return Augmentation(augmentation_layers(recipe, height, width)), recipe.name
+    return Augmentation(augmentation_layers(recipe, height, width))
 
 
 def _targets(row, stored, drawn):
@@ -229,77 +298,3 @@ def chosen(size: int, fraction: float):
     if fraction == 1.0:
         return None
     return np.sort(np.random.default_rng(0).permutation(size)[: max(1, round(fraction * size))])
-
-
-def _labels(row, noise, stored, recipe, seed, data_dir, exact):
-    """The labels to train on; None for those that are stored."""
-    if row.test_only:
-        if noise is not None:
-            refuse("load", "noise", f"None: {row.name} is for testing alone", noise)
-        return None
-    if row.wrong_as_given:
-        return _natural(row.name, noise, stored.y_train, len(stored.class_names))
-    return _drawn(row, noise, stored, recipe, seed, data_dir, exact)
-
-
-def _drawn(row, noise, arrays, recipe, seed, data_dir, exact=False):
-    """The labels to train on, of a data set whose own labels are clean."""
-    K, labels = arrays.num_classes, arrays.y_train
-    if isinstance(noise, NoisyLabels):
-        return _fitting(row.name, noise, labels, K)
-    if noise is not None and not isinstance(noise, str):
-        return corrupt(labels, noise, seed, exact)
-    noise = row.human if noise is None else noise
-    if noise is None:
-        return None
-    of_people = parse(noise).kind == "human"
-    if row.human is not None and not of_people:
-        refuse("load", "noise", f'"human:..." for {row.name}; other noise goes with {row.stored!r}', noise)
-    features = _Normalized(arrays.x_train, recipe)
-    whole = {"exact": exact, "dataset": row.name, "features": features, "ids": arrays.ids_train}
-    if not of_people:
-        return draw(noise, labels, K, seed, **whole)
-    if data_dir is None:
-        refuse("load", "data_dir", f'the folder that holds the human labels, for noise "{noise}"', None)
-    folder = pathlib.Path(data_dir).expanduser()
-    beside = folder / "noisy_labels"
-    return draw(noise, labels, K, seed, path=beside if beside.is_dir() else folder, **whole)
-
-
-def _natural(name, noise, labels, K):
-    """The labels to train on, of a data set with wrong labels of its own."""
-    if noise is None:
-        return None
-    if not isinstance(noise, NoisyLabels):
-        rule = f"None or NoisyLabels: {name} has wrong labels of its own, and its true labels are unknown"
-        refuse("load", "noise", rule, noise)
-    return _fitting(name, noise, None, K, len(labels))
-
-
-def _fitting(name, noise, labels, K, count=None):
-    count = len(labels) if count is None else count
-    if len(noise.noisy) != count or noise.num_classes != K:
-        raise ValueError(
-            f"`noise` of load must hold one label of {K} classes for each of the {count:,} training samples of {name}. "
-            f"It holds {len(noise.noisy):,} labels of {noise.num_classes} classes."
-        )
-    if labels is not None and not np.array_equal(noise.clean, labels):
-        raise ValueError(
-            f"`noise` of load was drawn for other samples, or for another order: {np.mean(noise.clean != labels):.1%} "
-            f"of its clean labels differ from those of {name}."
-        )
-    return noise
-
-
-class _Normalized:
-    """Images as the network sees them, some rows at a time: all of them would need several times the memory."""
-
-    def __init__(self, images, recipe: ImageRecipe):
-        self.images, self.recipe, self.shape = images, recipe, images.shape
-
-    def __len__(self):
-        return len(self.images)
-
-    def __getitem__(self, rows):
-        unit = 255.0 if self.images.dtype == np.uint8 else 1.0
-        return (self.images[rows].astype("float32") / unit - self.recipe.mean) / self.recipe.std

@@ -130,6 +130,7 @@ def train_grid(
     seeds,
     scale: str = "full",
     data_dir=None,
+    pipeline: str | None = None,
     console: Console | None = None,
     varying=(),
     title: str | None = None,
@@ -147,9 +148,9 @@ def train_grid(
     if twice := sorted(name for name in set(names) if names.count(name) > 1):
         refuse("train_grid", "entries", "told apart by letters and numbers of their labels", twice)
     first = entries[0].recipe
-    shared = {name: value for name, value in settings(first, scale, data_dir).items() if name not in varying}
+    shared = {name: value for name, value in settings(first, scale, data_dir, pipeline).items() if name not in varying}
     jobs = [
-        job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", scale, seed, data_dir)
+        job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", scale, seed, data_dir, pipeline)
         for entry in entries
         for seed in seeds
     ]

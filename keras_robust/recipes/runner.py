@@ -8,7 +8,7 @@ from rich.console import Console
 from keras_robust.checks import OneOf, at_least, refuse
 from keras_robust.recipes.find import get
 from keras_robust.recipes.report import Report
-from keras_robust.recipes.scales import SCALES, Scale, method, task
+from keras_robust.recipes.scales import SCALES, Scale, method, pipeline_of, task
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import Job, train_all
 from keras_robust.training.folder import environment
@@ -22,6 +22,7 @@ def run(
     folder=None,
     changes: dict | None = None,
     console: Console | None = None,
+    pipeline: str | None = None,
 ) -> Report:
     """Trains a recipe, once for each seed, and compares with the paper's accuracy.
 
@@ -41,6 +42,7 @@ def run(
         folder: where results go; None: runs/ and the name of the recipe and the scale.
         changes: settings of the recipe to be replaced, such as those that it lacks.
         console: where progress goes; the terminal by default.
+        pipeline: "tf.data" or "device", as `data.load` takes it; the digits take "device" by themselves.
 
     Raises:
         ValueError: for an unknown recipe or scale, or a recipe that lacks settings or asks for what is not there yet.
@@ -60,8 +62,10 @@ def run(
     changed = recipe.changed(**changes or {})
     planned, seeds = prepared("run", changed, scale), checked_seeds("run", recipe, seeds)
     folder = pathlib.Path(folder or default_folder(recipe, scale))
-    shared = settings(planned, scale, data_dir)
-    jobs = [job(planned, f"seed-{seed}", f"{recipe.label} seed {seed}", scale, seed, data_dir) for seed in seeds]
+    shared = settings(planned, scale, data_dir, pipeline)
+    jobs = [
+        job(planned, f"seed-{seed}", f"{recipe.label} seed {seed}", scale, seed, data_dir, pipeline) for seed in seeds
+    ]
     results = train_all(folder, shared, jobs, console)
     report = Report(recipe, folder, remarks(recipe, changed, planned, scale), dict(zip(seeds, results, strict=True)))
     report.save()
@@ -98,21 +102,22 @@ def default_folder(recipe: Recipe, scale: str) -> str:
     return f"runs/{re.sub('[^a-z0-9.+-]+', '-', recipe.name)}-{scale}"
 
 
-def settings(recipe: Recipe, scale: str, data_dir) -> dict:
+def settings(recipe: Recipe, scale: str, data_dir, pipeline: str | None) -> dict:
     """What settings.json says of a run."""
     untold = ("seed", "printed", "contested", "source", "missing")
     told = {name: value for name, value in recipe.to_dict().items() if name not in untold}
     where = None if data_dir is None else str(pathlib.Path(data_dir).expanduser().absolute())
-    return {"recipe": recipe.name, "scale": scale, **told, "data_dir": where, **environment()}
+    made = {"pipeline": pipeline_of(recipe, pipeline), "data_dir": where}
+    return {"recipe": recipe.name, "scale": scale, **told, **made, **environment()}
 
 
-def job(recipe: Recipe, name: str, label: str, scale: str, seed: int, data_dir) -> Job:
+def job(recipe: Recipe, name: str, label: str, scale: str, seed: int, data_dir, pipeline: str | None) -> Job:
     """The run of a prepared recipe with a seed, in a folder of this name."""
     return Job(
         name=name,
         label=label,
-        settings=settings(recipe, scale, data_dir),
-        task=lambda done: task(recipe, SCALES[scale], seed, data_dir, first_epoch=done),
+        settings=settings(recipe, scale, data_dir, pipeline),
+        task=lambda done: task(recipe, SCALES[scale], seed, data_dir, pipeline, first_epoch=done),
         method=method(recipe),
         seed=seed,
     )

@@ -4,15 +4,14 @@ import math
 from dataclasses import dataclass
 
 import keras
-import numpy as np
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
-from keras_robust.data.loading import chosen
+from keras_robust.data.loading import checked_pipeline
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.schema import Recipe
-from keras_robust.training import Batches, Method, Task
+from keras_robust.training import Method, Task
 
 #: What a rehearsal trains with where a recipe lacks the setting.
 REHEARSED = {
@@ -75,25 +74,24 @@ SCALES = {
 }
 
 
-def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: int = 0) -> Task:
+def task(
+    recipe: Recipe, scale: Scale, seed: int, data_dir=None, pipeline: str | None = None, first_epoch: int = 0
+) -> Task:
     """What a recipe learns: its data with its noise and augmentation, and its network.
 
     Args:
-        recipe: as `scale.shortened` gives it. The digits are learned from arrays, without TensorFlow; other data sets
-            from their pipeline.
+        recipe: as `scale.shortened` gives it.
         seed: of the noise, the orders and the augmentation.
         data_dir: folder of the data set, as `data.load` takes it.
+        pipeline: as `data.load` takes it.
         first_epoch: epochs that were trained already.
     """
     arrays = None
     if scale.rehearsal:
         arrays = data.generated(recipe.dataset, REHEARSED_STEPS * recipe.batch_size, test_size=recipe.batch_size)
-    noise = recipe.noise or (None if recipe.wrong_as_given else "symmetric:0")  # none is wrong, and recorded as such
-    if CATALOG[recipe.dataset].reader == "digits":
-        return _digits(recipe, noise, scale, seed, arrays)
     splits = data.load(
         recipe.dataset,
-        noise,
+        recipe.noise or (None if recipe.wrong_as_given else "symmetric:0"),  # none is wrong, and recorded as such
         recipe.batch_size,
         seed,
         data_dir,
@@ -103,27 +101,16 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         fraction=scale.fraction,
         first_epoch=first_epoch,
         arrays=arrays,
+        pipeline=pipeline_of(recipe, pipeline),
     )
     return Task.of(splits, _network(recipe))
 
 
-def _digits(recipe, noise, scale, seed, arrays):
-    stored, labels = data.load_noisy(recipe.dataset, noise, seed, exact=recipe.exact_noise, arrays=arrays)
-    targets = {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean}
-    rows, tested = (chosen(len(y), scale.fraction) for y in (stored.y_train, stored.y_test))
-    rows, tested = (slice(None) if which is None else which for which in (rows, tested))
-    unit = 255.0 if stored.x_train.dtype == np.uint8 else 1.0  # generated ones
-    images, targets = stored.x_train[rows] / unit, {name: values[rows] for name, values in targets.items()}
-    test = stored.x_test[tested] / unit, stored.y_test[tested]
-    return Task(
-        train={"x": Batches(images, targets, recipe.batch_size, seed), "shuffle": False},
-        test={"validation_data": test, "validation_batch_size": len(test[1])},
-        labels=labels,
-        num_samples=len(labels.noisy),
-        input_shape=stored.input_shape,
-        num_classes=stored.num_classes,
-        network=_network(recipe),
-    )
+def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:
+    """The pipeline that is used where none is asked for: the digits need no TensorFlow."""
+    if pipeline is None and CATALOG[recipe.dataset].reader == "digits":
+        return "device"
+    return checked_pipeline("run", pipeline)
 
 
 def method(recipe: Recipe) -> Method:

@@ -29,6 +29,7 @@ def sweep(
     folder=None,
     changes: dict | None = None,
     console: Console | None = None,
+    pipeline: str | None = None,
     **values,
 ) -> Grid:
     """Trains a recipe with every combination of the values, once for each seed.
@@ -39,7 +40,7 @@ def sweep(
     too good: to choose by them, hold out images of your own.
 
     Args:
-        recipe, seeds, data_dir, scale, changes, console: as in `run`.
+        recipe, seeds, data_dir, scale, changes, console, pipeline: as in `run`.
         folder: where results go; None: runs/ and the name of the recipe, the scale and what is swept.
         values: lists of values by name, of a setting (learning_rate), of an argument of the loss (alpha), or of what
             moves it (q_start).
@@ -79,6 +80,7 @@ def sweep(
         seeds,
         scale,
         data_dir,
+        pipeline,
         console,
         varying=("recipe", "loss", "moving", "boundaries", "decay", *values),
         title=recipe.name,

@@ -1,9 +1,8 @@
 """Training runs: what is learned and how, the folder of each, and going on after a kill."""
 
-from keras_robust.training.batches import Batches
 from keras_robust.training.checkpoint import Checkpoint
 from keras_robust.training.jobs import Job, train_all
 from keras_robust.training.measures import HEADINGS, measure
 from keras_robust.training.trainer import Method, Task, train
 
-__all__ = ["HEADINGS", "Batches", "Checkpoint", "Job", "Method", "Task", "measure", "train", "train_all"]
+__all__ = ["HEADINGS", "Checkpoint", "Job", "Method", "Task", "measure", "train", "train_all"]

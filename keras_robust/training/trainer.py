@@ -7,12 +7,11 @@ from typing import Any
 import keras
 
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
-from keras_robust.data import Splits
+from keras_robust.data import Preprocessing, Splits
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
-from keras_robust.training.batches import Batches
 from keras_robust.training.checkpoint import Checkpoint
 
 # Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
@@ -25,11 +24,12 @@ class Task:
     """What is learned: training data with provenance targets, test data with clean labels, and a network for them.
 
     Attributes:
-        train: what `fit` takes: arrays and a batch size, `Batches` of arrays, or a dataset of batches.
+        train: what `fit` takes: arrays and a batch size, or a data set of batches.
         test: what `fit` takes to validate.
         labels: the wrong labels, sample by sample; None where nobody knows which are wrong.
         num_samples: number of training samples; they are numbered from 0.
         network: a function of (input_shape, num_classes, classifier_activation) that makes a model.
+        preprocessing: what stands before the network and prepares raw images; None: they come prepared.
     """
 
     train: dict[str, Any]
@@ -39,6 +39,7 @@ class Task:
     input_shape: tuple
     num_classes: int
     network: Any
+    preprocessing: Preprocessing | None = None
 
     @classmethod
     def of(cls, splits: Splits, network) -> "Task":
@@ -51,11 +52,16 @@ class Task:
             input_shape=splits.info.input_shape,
             num_classes=splits.info.num_classes,
             network=network,
+            preprocessing=splits.info.preprocessing,
         )
 
     def model(self):
-        """A new network that ends in logits."""
-        return self.network(self.input_shape, self.num_classes, classifier_activation=None)
+        """A new network that ends in logits, behind what prepares its images."""
+        network = self.network(self.input_shape, self.num_classes, classifier_activation=None)
+        if self.preprocessing is None:
+            return network
+        raw = keras.Input(self.input_shape, dtype=self.preprocessing.raw_dtype)
+        return keras.Sequential([raw, self.preprocessing, network], name=network.name)
 
 
 @dataclass(frozen=True)
@@ -108,8 +114,6 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
-    if isinstance(task.train["x"], Batches):
-        kept.append(task.train["x"].follower())
     moving = method.callbacks()
     for one in moving:
         if isinstance(one, DALSchedule) and one.epochs is None:

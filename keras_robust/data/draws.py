@@ -1,0 +1,60 @@
+"""Random numbers inside a compiled step, the same ones on every backend: each a hash of where it stands."""
+
+import keras
+import numpy as np
+from keras import ops
+
+_MASK = 0xFFFFFFFF
+_GOLDEN = 0x9E3779B9  # 2^32 divided by the golden ratio: neighbors are far apart
+
+
+def epoch_key(seed: int, epoch: int) -> int:
+    """What the draws of an epoch begin from: below 2^31, and far from that of the next epoch.
+
+    Example:
+
+    >>> epoch_key(0, 0) != epoch_key(0, 1) != epoch_key(1, 0)
+    True
+    """
+    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]) >> 1
+
+
+def uniform(state, shape: tuple):
+    """Numbers from [0, 1), float32, in steps of 2^-24.
+
+    Each is a hash of `state` and of its position. (`keras.random` would draw other numbers on each backend, and read
+    the state back from the accelerator on PyTorch.)
+
+    Args:
+        state: (2,), whole numbers below 2^32: a key and how often it was drawn from before.
+        shape: the shape of what is drawn, which may hold one tensor, the size of a batch.
+
+    Example:
+
+    >>> keras.ops.convert_to_numpy(uniform(np.array([3, 0]), (2, 2))).round(3).tolist()
+    [[0.49, 0.514], [0.066, 0.18]]
+    """
+    count = 1
+    for size in shape:
+        count = count * size
+    dtype = "uint32" if keras.backend.backend() == "jax" else "int64"  # PyTorch does not multiply the former
+    state = ops.cast(state, dtype)
+    start = _mixed(_mixed(state[0], dtype) + state[1] * _number(_GOLDEN, dtype), dtype)
+    positions = ops.cast(ops.arange(count, dtype="int32"), dtype)
+    bits = _mixed(_mixed(start + positions * _number(_GOLDEN, dtype), dtype) + start, dtype)
+    return ops.reshape(ops.cast(ops.right_shift(bits, _number(8, dtype)), "float32") * 2.0**-24, shape)
+
+
+def _number(value, dtype):
+    return ops.convert_to_tensor(np.asarray(value, dtype))
+
+
+def _mixed(bits, dtype):
+    """A whole number below 2^32 for another, such that every bit of one changes half of the bits of the other.
+
+    Reference: C. Wellons 2018, "Prospecting for hash functions": the constants of `lowbias32`.
+    """
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
+        bits = ops.bitwise_and(bits, _number(_MASK, dtype))
+        bits = ops.bitwise_xor(bits, ops.right_shift(bits, _number(shift, dtype))) * _number(factor, dtype)
+    return ops.bitwise_and(bits, _number(_MASK, dtype))
