@@ -1,8 +1,10 @@
 """The few things that TensorFlow, JAX and PyTorch do differently and `keras.ops` does not cover."""
 
 import contextlib
+import functools
 
 import keras
+import numpy as np
 from keras import ops
 from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
@@ -85,6 +87,27 @@ def largest(x, axis=-1, keepdims=False):
     if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
         return x.amax(dim=axis, keepdim=keepdims)
     return ops.max(x, axis=axis, keepdims=keepdims)
+
+
+def on_device(array):
+    """The array where the backend computes, of the type that it has."""
+    return ops.convert_to_tensor(array, dtype=keras.backend.standardize_dtype(array.dtype))
+
+
+def gathered(array, rows):
+    """Some rows of an array, in the memory that it is in."""
+    if isinstance(array, np.ndarray):
+        return array[rows]
+    if keras.backend.backend() == "jax":
+        return _compiled_gather()(array, rows)
+    return ops.take(array, ops.convert_to_tensor(rows, "int32"), axis=0)
+
+
+@functools.cache
+def _compiled_gather():
+    import jax
+
+    return jax.jit(lambda array, rows: array.at[rows].get(mode="promise_in_bounds"))
 
 
 def pixels(images, y, x):

@@ -98,8 +98,8 @@ class ProvenanceModel(keras.Model):
     watches a loss while a number of it moves, numbers of samples that are no int32.
 
     `save`, `save_weights`, `load_weights` and `export` are those of the model inside: its files hold no trace of this
-    wrapper, and its optimizer's state is in them. In place of a `data.Preprocessing` whole models are saved and exported
-    with the layers of `data.for_serving`, so that they load without this package; then they are not compiled.
+    wrapper, and its optimizer's state is in them. A model that begins with `data.Preprocessing` is saved and exported as
+    `data.for_serving` has it, not compiled: it loads without this package.
 
     Args:
         model: any `keras.Model` with one output that trains as Keras' own do.

@@ -3,6 +3,7 @@
 import keras
 import numpy as np
 
+from keras_robust.backend import gathered, on_device
 from keras_robust.checks import refuse
 from keras_robust.data.preprocessing import preprocessing_of
 
@@ -65,6 +66,13 @@ class Feed(keras.utils.PyDataset):
         if self.preprocessing is not None:
             self.preprocessing.begin(epoch)
 
+    def keep_on_device(self) -> None:
+        """Moves the images to the accelerator once and for all, where batches are then gathered.
+
+        It takes as many bytes there as the images have here.
+        """
+        self.columns = (keras.tree.map_structure(on_device, self.columns[0]), *self.columns[1:])
+
     def __len__(self):
         return -(-self.used // self.batch_size)
 
@@ -73,7 +81,7 @@ class Feed(keras.utils.PyDataset):
             raise IndexError(f"A batch of [0, {len(self)}) was asked for. Received: {place}.")
         rows = self._order[place * self.batch_size : min((place + 1) * self.batch_size, self.used)]
         self.served += 1
-        return keras.tree.map_structure(lambda column: column[rows], self.columns)
+        return keras.tree.map_structure(lambda column: gathered(column, rows), self.columns)
 
     def on_epoch_begin(self):
         if self.workers > 1 or self.use_multiprocessing:

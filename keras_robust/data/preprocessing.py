@@ -50,8 +50,8 @@ class Preprocessing(keras.layers.Layer):
         for layer in self.layers:
             if not getattr(layer, "supports_jit", True):
                 warnings.warn(
-                    f"{type(layer).__name__} says supports_jit=False, and Keras compiles nothing of a model with such a "
-                    'layer: training is several times as slow. Take pipeline="tf.data" for it.',
+                    f"{type(layer).__name__} says supports_jit=False, and a model with such a layer is not compiled at "
+                    'all: training is several times as slow. Take pipeline="tf.data" for it.',
                     stacklevel=2,
                 )
         #: Key and count of this epoch's draws. It is no weight: files do not hold it.

@@ -11,6 +11,7 @@ import keras
 import keras_robust
 from keras_robust.checks import missing, refuse
 from keras_robust.files import whole
+from keras_robust.training.precision import float32_products
 
 SETTINGS = "settings.json"
 # What may change between two parts of a run.
@@ -27,6 +28,7 @@ def environment() -> dict:
             "python": platform.python_version(),
         },
         "machine": f"{platform.system()} {platform.machine()}",
+        "float32_products": float32_products(),
     }
 
 

@@ -13,6 +13,7 @@ from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 from keras_robust.training.checkpoint import Checkpoint
+from keras_robust.training.precision import tf32
 
 # Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
 # would loop over them in Python.
@@ -86,7 +87,8 @@ class Method:
 def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):
     """Trains the task's network, with every sample in the log.
 
-    The seed sets Keras' global seed: it decides initial weights and, of bare arrays, the order of samples.
+    The seed sets Keras' global seed: it decides initial weights and, of bare arrays, the order of samples. Products of
+    float32 matrices are TF32 on a GPU (`precision`).
 
     Args:
         log: folder of the weight log.
@@ -118,12 +120,13 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     for one in moving:
         if isinstance(one, DALSchedule) and one.epochs is None:
             one.epochs = method.epochs  # the whole training, of one epoch too
-    history = model.fit(
-        **task.train,
-        **task.test,
-        initial_epoch=checkpoint.epoch if checkpoint else 0,
-        epochs=method.epochs,
-        callbacks=[rate, *moving, logger, *callbacks, *kept],
-        verbose=0,
-    )
+    with tf32():
+        history = model.fit(
+            **task.train,
+            **task.test,
+            initial_epoch=checkpoint.epoch if checkpoint else 0,
+            epochs=method.epochs,
+            callbacks=[rate, *moving, logger, *callbacks, *kept],
+            verbose=0,
+        )
     return model, history, logger
