@@ -98,7 +98,7 @@ class ProvenanceModel(keras.Model):
     watches a loss while a number of it moves, numbers of samples that are no int32.
 
     `save`, `save_weights`, `load_weights` and `export` are those of the model inside: its files hold no trace of this
-    wrapper, and its optimizer's state is in them. A model that begins with `data.Preprocessing` is saved and exported as
+    wrapper, and its optimizer's state is in them. A model that begins with `data.Preprocessing` is saved as
     `data.for_serving` has it, not compiled: it loads without this package.
 
     Args:

@@ -1,8 +1,5 @@
 """Data sets by name, with wrong labels, ready for `model.fit`."""
 
-import functools
-import importlib.util
-import warnings
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -12,6 +9,7 @@ import numpy as np
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
+from keras_robust.data.choice import checked_pipeline
 from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.noisy import noisy_labels
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
@@ -244,27 +242,6 @@ def _on_device(split, tested, recipe, augment, batch_size, drop_remainder, first
 
 PIPELINES = {"tf.data": _with_tf_data, "device": _on_device}
 """What makes batches of a data set."""
-
-
-def checked_pipeline(owner: str, pipeline: str | None) -> str:
-    """The name of a pipeline; for None that of tf.data, or, where TensorFlow is not installed, the other one.
-
-    Raises:
-        ValueError: for another name.
-    """
-    if pipeline is not None:
-        return OneOf(tuple(PIPELINES)).check(owner, "pipeline", pipeline)
-    return "tf.data" if importlib.util.find_spec("tensorflow") else _without_tensorflow()
-
-
-@functools.cache
-def _without_tensorflow():
-    """Said once."""
-    warnings.warn(
-        'TensorFlow is not installed: pipeline="device" is used, which prepares images in the training step.',
-        stacklevel=4,
-    )
-    return "device"
 
 
 def _called(augment, recipe):

@@ -1,8 +1,13 @@
 """Ids, and clean labels where they are known, for a user's own data."""
 
+import sys
+
+import keras
 import numpy as np
 
 from keras_robust.checks import Interval, refuse
+from keras_robust.data.choice import checked_pipeline
+from keras_robust.data.feed import Feed
 from keras_robust.data.ordering import unsteady_step
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow, import_tensorflow, order, ready
 
@@ -12,7 +17,13 @@ LARGEST = 2**31 - 1  # ids and numbers are int32
 
 
 def with_provenance(
-    data, clean=None, batch_size: int = 128, shuffle: bool | None = None, seed: int = 0, drop_remainder: bool = False
+    data,
+    clean=None,
+    batch_size: int = 128,
+    shuffle: bool | None = None,
+    seed: int = 0,
+    drop_remainder: bool = False,
+    pipeline: str | None = None,
 ):
     """Your own data with targets that say which sample a label belongs to: {"label", "index"} and, if known, "clean".
 
@@ -34,9 +45,11 @@ def with_provenance(
         seed: a whole number; the same seed gives the same orders.
         drop_remainder: for arrays: whether a last batch that is not full is left out of the epoch, as JAX's
             `DataParallel` wants it.
+        pipeline: for arrays: "tf.data", or "device": a `Feed`, without TensorFlow; `ProvenanceModel` tells it its
+            epochs, a plain `fit` needs its callback `epochs`. None: "tf.data" where TensorFlow is installed.
 
     Returns:
-        A `tf.data.Dataset` of (x, targets) or (x, targets, sample_weight) in batches; targets are int32.
+        A `tf.data.Dataset` or `Feed` of (x, targets) or (x, targets, sample_weight) in batches; targets are int32.
 
     Raises:
         ValueError: for labels that are not class ids below 2^31, arrays of different lengths, or a data set with an
@@ -52,21 +65,26 @@ def with_provenance(
     """
     batch_size = BATCH_SIZE.check("with_provenance", "batch_size", batch_size)
     seed = SEED.check("with_provenance", "seed", seed)
-    hide_gpus_from_tensorflow()
-    tf = import_tensorflow()
     clean = None if clean is None else _ids("clean", clean)
-    if isinstance(data, tf.data.Dataset):
+    tf = sys.modules.get("tensorflow")
+    if tf is not None and isinstance(data, tf.data.Dataset):
+        if pipeline == "device":
+            refuse("with_provenance", "pipeline", '"tf.data" for a tf.data.Dataset', pipeline)
         if shuffle or drop_remainder:
             refuse("with_provenance", "shuffle", "left to you for a data set: shuffle or batch what you get", shuffle)
         return _counted(data, clean, batch_size)
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         refuse("with_provenance", "data", "(x, y), (x, y, sample_weight) or a tf.data.Dataset", type(data).__name__)
-    x, y = tf.nest.map_structure(np.asarray, data[0]), _ids("y", data[1])
+    x, y = keras.tree.map_structure(np.asarray, data[0]), _ids("y", data[1])
     targets = {"label": y, "index": np.arange(len(y), dtype="int32")} | ({} if clean is None else {"clean": clean})
     parts = (x, targets, *map(np.asarray, data[2:]))
-    lengths = {len(array) for array in tf.nest.flatten(parts)}
+    lengths = {len(array) for array in keras.tree.flatten(parts)}
     if len(lengths) > 1:
         refuse("with_provenance", "data", f"arrays of the same length, `clean` too, {len(y)} as y has", sorted(lengths))
+    if checked_pipeline("with_provenance", pipeline) == "device":
+        return Feed(*parts[:2], batch_size, None if shuffle is False else seed, None, drop_remainder, *parts[2:])
+    hide_gpus_from_tensorflow()
+    tf = import_tensorflow()
     with tf.device("CPU:0"):
         columns = tf.nest.map_structure(tf.constant, parts)
         positions = order(len(y), None if shuffle is False else seed).map(lambda position, _: position)
@@ -88,7 +106,8 @@ def _ids(name, labels):
 
 
 def _counted(dataset, clean, batch_size):
-    import tensorflow as tf
+    hide_gpus_from_tensorflow()
+    tf = import_tensorflow()
 
     spec = dataset.element_spec
     labels = spec[1] if isinstance(spec, tuple) and len(spec) in (2, 3) else None

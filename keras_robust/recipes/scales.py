@@ -7,7 +7,7 @@ import keras
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
-from keras_robust.data.loading import checked_pipeline
+from keras_robust.data.choice import checked_pipeline
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.schema import Recipe

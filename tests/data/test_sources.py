@@ -165,6 +165,7 @@ def test_missing_extras_say_what_to_install(prepared, monkeypatch):
     with pytest.raises(ImportError, match=r"cifar10.* pip install -e '\.\[data\]' in the clone"):
         data.load_arrays("cifar10", prepared)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    for call in (lambda: data.load("digits"), lambda: data.with_provenance((np.zeros((2, 1)), np.zeros(2, int)))):
+    asked, arrays = {"pipeline": "tf.data"}, (np.zeros((2, 1)), np.zeros(2, int))
+    for call in (lambda: data.load("digits", **asked), lambda: data.with_provenance(arrays, **asked)):
         with pytest.raises(ImportError, match=r"tf.data.* pip install -e '\.\[data\]' in the clone"):
             call()
