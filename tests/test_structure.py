@@ -31,7 +31,7 @@ FLOORS = [
         "noise.annotators",
         "noise.specification",
     ],
-    ["data.sources", "data.generated", "data.folders", "data.reading", "data.augment"],
+    ["data.archives", "data.sources", "data.generated", "data.folders", "data.reading", "data.augment"],
     ["data.choice", "data.draws", "data.preprocessing", "data.feed"],
     ["data.pipeline", "data.ordering", "data.provenance", "data.noisy", "data.loading", "data.gallery"],
     ["losses.inputs", "losses.samples", "losses.calling", "losses.base", "losses.algebra", "losses.margins"],

@@ -93,7 +93,7 @@ def load(
 ) -> Splits:
     """A data set by name, wrong labels to train on and clean ones to test on, ready for `model.fit` on any backend.
 
-    - In memory: "digits" (embedded), "mnist", "fashion_mnist", "cifar10", "cifar100", from a npz archive or from TFDS.
+    - In memory: "digits" (embedded), "mnist", "fashion_mnist", "cifar10", "cifar100", from what `load_arrays` reads.
     - With the labels that people gave: "cifar10n", "cifar100n", images as above joined to the labels by number.
     - From disk, in their official layouts, with the wrong labels that they came with: "webvision" (what Google found),
       "mini_webvision", "webvision200", "webvision400" (its first 50, 200 and 400 classes), "animal10n", "clothing1m";
@@ -128,7 +128,7 @@ def load(
         arrays: images and labels to use in place of the data set's own, such as `data.generated(name)`.
         drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
             wants it.
-        download: whether TFDS may download and prepare what is not there.
+        download: whether `keras.datasets` may download what is not there.
         pipeline: "tf.data": TensorFlow reads, augments and normalizes on the processor. "device": without TensorFlow;
             `train` and `test` are `Feed`s of raw images, and `info.preprocessing` is a layer that stands before the
             network and prepares them in the compiled step, on the accelerator. Give `fit` the callback

@@ -4,10 +4,12 @@ import os
 import pathlib
 from dataclasses import dataclass, replace
 
+import keras
 import numpy as np
 
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, missing
+from keras_robust.data import archives
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,11 @@ def load_arrays(name: str, data_dir=None, download: bool = False) -> Arrays:
 
     Args:
         name: "digits", "mnist", "fashion_mnist", "cifar10" or "cifar100".
-        data_dir: folder that holds NAME.npz (arrays x_train, y_train, x_test, y_test) or NAME/NAME.npz, or the data set
-            as TFDS prepared it. By default TFDS' own folder. The digits need none.
-        download: whether TFDS may download and prepare what is not there.
+        data_dir: folder that holds the data set, in the first of these layouts: NAME.npz or NAME/NAME.npz (arrays
+            x_train, y_train, x_test, y_test), MNIST's official idx files, CIFAR as `keras.datasets` keeps it, CIFAR's
+            official binary version, what TFDS prepared. By default the folders of `keras.datasets` and of TFDS. The
+            digits need none. Only what TFDS prepared needs TensorFlow.
+        download: whether `keras.datasets` may download what is not there, to its own folder.
 
     Raises:
         ValueError: for an unknown name, or a file that does not hold the data set.
@@ -81,19 +85,40 @@ def _digits(row, data_dir, download) -> Arrays:
 
 
 def _archive(row, data_dir, download) -> Arrays:
-    """A data set from a npz archive or from TFDS, in the order in which it was stored."""
-    name = row.stored
-    folder = _default_folder() if data_dir is None else pathlib.Path(data_dir).expanduser()
-    for archive in (folder / f"{name}.npz", folder / name / f"{name}.npz"):
-        if archive.is_file():
-            return _from_npz(archive, row)
-    prepared = _prepared(folder, name) or _prepared(folder / "tfds", name)
-    if prepared is None and not download:
+    """A data set in the first of the layouts that are there, in the order in which it was stored."""
+    folders = [archives.keras_folder(), _default_folder()]
+    if data_dir is not None:
+        folders = [pathlib.Path(data_dir).expanduser()]
+    found = _found(row, folders)
+    if found is None and download:
+        getattr(keras.datasets, row.stored).load_data()
+        found = _found(row, [archives.keras_folder()])
+    if found is None:
+        places = " and ".join(map(str, folders))
         raise FileNotFoundError(
-            f"{folder} holds no {name}: looked for {name}.npz, {name}/{name}.npz, and {name}/ and tfds/{name}/ as TFDS "
-            "prepares them. Pass another `data_dir`, or download=True to let TFDS fetch it."
+            f"No {row.stored} in {places}: looked for {row.stored}.npz, alone or in {row.stored}/, the official files, "
+            f"what keras.datasets keeps, and {row.stored}/ and tfds/{row.stored}/ as TFDS prepares them. Pass another "
+            "`data_dir`, or download=True to let keras.datasets fetch it."
         )
-    return _from_tfds(prepared, folder, row)
+    return found
+
+
+def _found(row, folders):
+    """The data set, from the first folder that holds it, or None."""
+    for read in (*archives.READERS, _from_tfds):
+        for folder in folders:
+            if (found := read(folder, row)) is not None:
+                return found if isinstance(found, Arrays) else _checked(*found, row)
+    return None
+
+
+def _checked(place, splits, row):
+    checked = {}
+    for split in archives.SPLITS:
+        x, y = splits[f"x_{split}"], splits[f"y_{split}"]
+        checked |= _check(f"{place}, {split}", split, x, y, row.num_classes)
+    ids = np.arange(len(checked["y_train"]))
+    return Arrays(row.stored, class_names=row.class_names, ids_train=ids, **checked)
 
 
 def _default_folder():
@@ -107,30 +132,16 @@ def _prepared(folder, name):
     return versions[max(versions)] if versions else None
 
 
-def _from_npz(path, row):
-    try:
-        with open(path, "rb") as file, np.load(file, allow_pickle=False) as archive:
-            splits = {key: archive[key] for key in ("x_train", "y_train", "x_test", "y_test")}
-    except Exception as error:  # a damaged archive may raise anything
-        raise ValueError(f"{path} does not hold readable arrays x_train, y_train, x_test, y_test: {error}") from error
-    checked = {}
-    for split in ("train", "test"):
-        x, y = splits[f"x_{split}"], splits[f"y_{split}"]
-        checked |= _check(f"{path}, {split}", split, x, y, row.num_classes)
-    ids = np.arange(len(checked["y_train"]))
-    return Arrays(row.stored, class_names=row.class_names, ids_train=ids, **checked)
-
-
-def _from_tfds(prepared, folder, row):
+def _from_tfds(folder, row):
+    """What TFDS prepared, read with it."""
+    prepared = _prepared(folder, row.stored) or _prepared(folder / "tfds", row.stored)
+    if prepared is None:
+        return None
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise missing(f"{prepared or row.stored} is read with TFDS", "data") from error
-    if prepared is None:
-        builder = tfds.builder(row.stored, data_dir=str(folder))
-        builder.download_and_prepare()
-    else:
-        builder = tfds.builder_from_directory(str(prepared))
+        raise missing(f"{prepared} is read with TFDS", "data") from error
+    builder = tfds.builder_from_directory(str(prepared))
     checked, ids = {}, None
     for split in ("train", "test"):
         count = builder.info.splits[split].num_examples

@@ -1,15 +1,21 @@
 """Data sets in memory: embedded, from npz archives, from TFDS."""
 
+import gzip
+import pathlib
+import pickle
 import re
 import shutil
 import sys
+import tarfile
 
+import keras
 import numpy as np
 import pytest
 from harness import once
 
 from keras_robust import data
 from keras_robust.catalog import CATALOG
+from keras_robust.data import archives
 from keras_robust.data.reading import read_dataset
 
 pytestmark = once
@@ -99,13 +105,108 @@ def test_a_broken_npz_is_named(tmp_path):
             data.load_arrays("mnist", tmp_path)
 
 
+RNG = np.random.default_rng(1)
+
+
+def cifar_binary(folder, name="cifar10"):
+    """CIFAR's binary version with 2 images a file, and what is in it."""
+    inner, files, labels = archives._BINARY[name]
+    (folder / inner).mkdir(parents=True)
+    images, ids = [], []
+    for file in [*files["train"], *files["test"]]:
+        records = RNG.integers(0, 256, (2, labels + 3072)).astype("uint8")
+        records[:, :labels] %= 10
+        records.tofile(folder / inner / file)
+        images.append(records[:, labels:].reshape(2, 3, 32, 32).transpose(0, 2, 3, 1))
+        ids.append(records[:, labels - 1])
+    return np.concatenate(images), np.concatenate(ids)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+@pytest.mark.parametrize("packed", [False, True])
+def test_the_binary_version_of_cifar(tmp_path, name, packed):
+    images, ids = cifar_binary(tmp_path, name)
+    inner = archives._BINARY[name][0]
+    if packed:
+        with tarfile.open(tmp_path / archives._BINARY_ARCHIVE[name], "w:gz") as archive:
+            archive.add(tmp_path / inner, inner)
+        shutil.rmtree(tmp_path / inner)
+    stored = read_dataset(CATALOG[name], tmp_path)
+    assert np.array_equal(np.concatenate([stored.x_train, stored.x_test]), images)
+    assert np.array_equal(np.concatenate([stored.y_train, stored.y_test]), ids)
+    assert len(stored.y_test) == 2
+    if not packed:
+        next((tmp_path / inner).glob("*test*")).write_bytes(b"short")
+        with pytest.raises(ValueError, match="test.* does not hold readable CIFAR's binary version"):
+            read_dataset(CATALOG[name], tmp_path)
+
+
+@pytest.mark.parametrize("name", ["cifar10", "cifar100"])
+def test_what_keras_datasets_keeps_of_cifar(tmp_path, name, monkeypatch):
+    """In Keras' own folder, as Keras' own loader reads it."""
+    inner, files, key = archives._PYTHON[name]
+    place = tmp_path / "datasets" / f"{inner}-target" / inner
+    place.mkdir(parents=True)
+    for number, file in enumerate([*files["train"], *files["test"]]):
+        images = np.full((2, 3072), number, "uint8")
+        images[:, :1024] += 100
+        (place / file).write_bytes(pickle.dumps({b"data": images, key: [number, 9]}, protocol=2))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    stored = read_dataset(CATALOG[name])
+    assert stored.x_train[:, 3, 4].tolist() == [[100 + n, n, n] for n in range(len(files["train"])) for _ in "ab"]
+    assert stored.y_train.tolist() == [label for n in range(len(files["train"])) for label in (n, 9)]
+    assert stored.y_test.tolist() == [len(files["train"]), 9]
+
+
+def test_a_pickle_runs_no_program(tmp_path):
+    class Program:
+        def __reduce__(self):
+            return (pathlib.Path(tmp_path / "ran").touch, ())
+
+    place = tmp_path / "cifar-100-python"
+    place.mkdir()
+    for file in ("train", "test"):
+        (place / file).write_bytes(pickle.dumps({b"data": Program(), b"fine_labels": [1]}))
+    with pytest.raises(ValueError, match="does not hold readable batches of CIFAR: it asks for"):
+        read_dataset(CATALOG["cifar100"], tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize(("name", "inner"), [("fashion_mnist", "fashion-mnist"), ("mnist", "mnist")])
+def test_the_official_files_of_mnist(tmp_path, name, inner, monkeypatch):
+    (tmp_path / "datasets" / inner).mkdir(parents=True)
+    images, labels = RNG.integers(0, 256, (3, 28, 28)).astype("uint8"), np.array([7, 0, 9], "uint8")
+    for begin in ("train", "t10k"):
+        for ending, array in (("images-idx3", images), ("labels-idx1", labels)):
+            head = bytes([0, 0, 8, array.ndim]) + np.array(array.shape, ">u4").tobytes()
+            path = tmp_path / "datasets" / inner / f"{begin}-{ending}-ubyte.gz"
+            path.write_bytes(gzip.compress(head + array.tobytes()))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    stored = read_dataset(CATALOG[name])
+    assert np.array_equal(stored.x_train[..., 0], images)
+    assert stored.y_test.tolist() == [7, 0, 9]
+    path.write_bytes(b"no gzip")
+    with pytest.raises(ValueError, match=f"{path.name} does not hold readable arrays in the idx format"):
+        read_dataset(CATALOG[name])
+
+
+def test_keras_datasets_downloads_what_is_not_there(tmp_path, monkeypatch):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    (tmp_path / "datasets").mkdir()
+    monkeypatch.setattr(keras.datasets.mnist, "load_data", lambda: archive(tmp_path / "datasets" / "mnist.npz"))
+    with pytest.raises(FileNotFoundError, match="No mnist"):
+        data.load_arrays("mnist", tmp_path / "elsewhere")
+    assert data.load_arrays("mnist", tmp_path / "elsewhere", download=True).x_train.shape == (6, 28, 28, 1)
+
+
 def test_missing_data_says_where_it_was_looked_for(tmp_path, monkeypatch):
     with pytest.raises(FileNotFoundError) as error:
         data.load_arrays("cifar10", tmp_path)
     for words in (str(tmp_path), "cifar10.npz", "tfds/cifar10/", "download=True"):
         assert words in str(error.value)
     monkeypatch.setenv("TFDS_DATA_DIR", str(tmp_path / "elsewhere"))
-    with pytest.raises(FileNotFoundError, match="elsewhere holds no mnist"):
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "kept"))
+    with pytest.raises(FileNotFoundError, match="No mnist in .*kept/datasets and .*elsewhere"):
         data.load_arrays("mnist")
 
 
