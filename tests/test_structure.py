@@ -33,6 +33,7 @@ FLOORS = [
     ],
     ["data.archives", "data.sources", "data.generated", "data.folders", "data.reading", "data.augment"],
     ["data.choice", "data.draws", "data.preprocessing", "data.feed"],
+    ["data.decoding"],
     ["data.pipeline", "data.ordering", "data.provenance", "data.noisy", "data.loading", "data.gallery"],
     ["losses.inputs", "losses.samples", "losses.calling", "losses.base", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.asymmetric", "losses.jensen_shannon", "losses.bi_tempered"],

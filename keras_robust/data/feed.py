@@ -77,11 +77,15 @@ class Feed(keras.utils.PyDataset):
         return -(-self.used // self.batch_size)
 
     def __getitem__(self, place):
-        if not 0 <= place < len(self):
-            raise IndexError(f"A batch of [0, {len(self)}) was asked for. Received: {place}.")
-        rows = self._order[place * self.batch_size : min((place + 1) * self.batch_size, self.used)]
+        rows = self.numbers(place)
         self.served += 1
         return keras.tree.map_structure(lambda column: gathered(column, rows), self.columns)
+
+    def numbers(self, place: int) -> np.ndarray:
+        """Positions of the samples of a batch, counted from 0, of this epoch."""
+        if not 0 <= place < len(self):
+            raise IndexError(f"A batch of [0, {len(self)}) was asked for. Received: {place}.")
+        return self._order[place * self.batch_size : min((place + 1) * self.batch_size, self.used)]
 
     def on_epoch_begin(self):
         if self.workers > 1 or self.use_multiprocessing:

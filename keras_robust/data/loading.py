@@ -10,6 +10,7 @@ from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 from keras_robust.data.choice import checked_pipeline
+from keras_robust.data.decoding import Cut, FileFeed
 from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.noisy import noisy_labels
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
@@ -219,25 +220,23 @@ def _with_tf_data(split, tested, recipe, augment, batch_size, drop_remainder, fi
 
 
 def _on_device(split, tested, recipe, augment, batch_size, drop_remainder, first_epoch):
-    if not isinstance(tested.images, np.ndarray):
-        refuse("load", "pipeline", '"tf.data" for images on disk', "device")
-    unit = 255.0 if tested.images.dtype == np.uint8 else 1.0
+    in_memory = isinstance(tested.images, np.ndarray)
+    unit = 255.0 if not in_memory or tested.images.dtype == np.uint8 else 1.0
     layers = [augment] if isinstance(augment, keras.layers.Layer) else []
     seed = 0 if split is None else split.seed
     preprocessing, train = Preprocessing(recipe, unit, bool(augment), layers, seed), None
+
+    def feed(part, training, **keywords):
+        if in_memory:
+            return Feed(part.images, part.targets, batch_size, part.seed, rows=part.rows, **keywords)
+        cut = Cut(part.images, recipe, training and bool(augment) and not layers)
+        return FileFeed(cut, part.targets, batch_size, part.seed, rows=part.rows, **keywords)
+
     if split is not None:
-        train = Feed(
-            split.images,
-            split.targets,
-            batch_size,
-            split.seed,
-            split.rows,
-            drop_remainder,
-            preprocessing=preprocessing,
-        )
+        train = feed(split, True, drop_remainder=drop_remainder, preprocessing=preprocessing)
         train.begin(first_epoch, told=False)
-    test = Feed(tested.images, tested.targets, batch_size, rows=tested.rows)
-    return Made(train, test, tested.images.shape[1:], preprocessing)
+    shape = tested.images.shape[1:] if in_memory else (recipe.size, recipe.size, 3)
+    return Made(train, feed(tested, False), shape, preprocessing)
 
 
 PIPELINES = {"tf.data": _with_tf_data, "device": _on_device}

@@ -17,13 +17,14 @@ from keras_robust.registration import registered
 class Preprocessing(keras.layers.Layer):
     """Normalizes images of a data set, and augments them while training; it stands before the network.
 
-    Each image of a batch gets a crop, a flip and a rotation of its own. They follow from seed, epoch and the number of
-    batches before in the epoch alone, on every backend: a run which is resumed goes on as it would have. `begin` tells
-    the epoch; `splits.epochs` calls it.
+    Each image of a batch gets a crop, a flip, a rotation and colors of its own. They follow from seed, epoch and the
+    number of batches before in the epoch alone, on every backend: a run which is resumed goes on as it would have.
+    `begin` tells the epoch; `splits.epochs` calls it.
 
     Args:
-        recipe: what happens to the images, an `ImageRecipe` or a dict of its fields; crop, flip and rotation are those
-            of PyTorch's RandomCrop (zero padding), RandomHorizontalFlip and RandomRotation (nearest pixel).
+        recipe: what happens to the images, an `ImageRecipe` or a dict of its fields; crop, flip, rotation and jitter
+            are those of PyTorch's RandomCrop (zero padding), RandomHorizontalFlip, RandomRotation (nearest pixel) and
+            ColorJitter.
         unit: what a white pixel is, 255 for bytes, 1 for floats.
         augment: whether the recipe's augmentation is applied while training.
         layers: Keras layers that augment images in [0, 255], in place of the recipe's augmentation.
@@ -61,7 +62,8 @@ class Preprocessing(keras.layers.Layer):
     def augments(self) -> bool:
         """Whether training sees other images than testing."""
         row = self.recipe
-        return bool(self.layers) or (self.augment and bool(row.shift or row.flip or row.rotation))
+        changes = row.shift or row.flip or row.rotation or row.jitter or row.crop != "center"
+        return bool(self.layers) or (self.augment and bool(changes))
 
     @property
     def raw_dtype(self) -> str:
@@ -75,9 +77,12 @@ class Preprocessing(keras.layers.Layer):
             generator.state.assign(ops.convert_to_tensor(np.array([key, 0]), generator.state.dtype))
 
     def call(self, images, training=False):
-        if training and self.augment and not self.layers and self.augments:
+        own = training and self.augment and not self.layers
+        if own and (self.recipe.shift or self.recipe.flip or self.recipe.rotation):
             images = self._moved(images)
         images = ops.cast(images, "float32")
+        if own and self.recipe.jitter:
+            images = self._recolored(images / self.unit) * self.unit
         if training and self.layers:
             images = images * (255.0 / self.unit)
             for layer in self.layers:
@@ -106,6 +111,19 @@ class Preprocessing(keras.layers.Layer):
             y = ops.where(inside, y, -1)
         return pixels(images, y, x)
 
+    def _recolored(self, images):
+        """Images in [0, 1] of other brightness, contrast, saturation and hue, in this order."""
+        draws = 2.0 * uniform(self.generator.next(), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
+        brightness, contrast, saturation, hue = (draws[n] * largest for n, largest in enumerate(self.recipe.jitter))
+        images = ops.clip(images * (1.0 + brightness), 0.0, 1.0)
+        middle = ops.mean(_gray(images), axis=(1, 2), keepdims=True)
+        images = ops.clip(middle + (images - middle) * (1.0 + contrast), 0.0, 1.0)
+        gray = _gray(images)
+        images = ops.clip(gray + (images - gray) * (1.0 + saturation), 0.0, 1.0)
+        turned = ops.image.rgb_to_hsv(images)
+        turned = ops.concatenate([(turned[..., :1] + hue) % 1.0, turned[..., 1:]], axis=-1)
+        return ops.image.hsv_to_rgb(turned)
+
     @property
     def _scale(self):
         return (1.0 / (self.unit * np.array(self.recipe.std))).astype("float32")
@@ -129,6 +147,13 @@ class Preprocessing(keras.layers.Layer):
     def _generators_of_layers(self):
         found = (inner for layer in self.layers for inner in layer._flatten_layers())
         return [one for layer in found for one in vars(layer).values() if isinstance(one, keras.random.SeedGenerator)]
+
+
+_LUMA = np.array([0.299, 0.587, 0.114], "float32")
+
+
+def _gray(images):
+    return ops.sum(images * ops.convert_to_tensor(_LUMA), axis=-1, keepdims=True)
 
 
 def _turned(y, x, angle, middle_y, middle_x):
