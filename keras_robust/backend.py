@@ -87,6 +87,24 @@ def largest(x, axis=-1, keepdims=False):
     return ops.max(x, axis=axis, keepdims=keepdims)
 
 
+def select(condition, then, otherwise):
+    """`ops.where`, but a number stays a number: Keras makes a tensor of it, and PyTorch waits for it to reach a GPU."""
+    parts = (condition, then, otherwise)
+    if keras.backend.backend() == "torch" and not any(isinstance(part, keras.KerasTensor) for part in parts):
+        import torch
+
+        tensors = (part if isinstance(part, int | float) else ops.convert_to_tensor(part) for part in parts)
+        return torch.where(*tensors)
+    return ops.where(condition, then, otherwise)
+
+
+def equals(x, number):
+    """`ops.equal` of a tensor and a number, which stays one; see `select`."""
+    if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+        return ops.convert_to_tensor(x) == number
+    return ops.equal(x, number)
+
+
 @not_converted
 def is_sparse(x) -> bool:
     """Whether `x` is a tensor that does not hold all of its entries."""
