@@ -97,6 +97,27 @@ def interleaved(functions, seconds, clock=time.perf_counter, least=5):
     return {name: statistics.median(values) for name, values in times.items()}
 
 
+def kernels(function):
+    """How many kernels PyTorch launches on a GPU while the function runs, or operators on a CPU; None elsewhere."""
+    import keras
+
+    if keras.backend.backend() != "torch":
+        return None
+    import torch
+    from torch.profiler import ProfilerActivity, profile
+
+    on_gpu = torch.cuda.is_available()
+    with profile(activities=[ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if on_gpu else [])]) as profiled:
+        function()
+        if on_gpu:
+            torch.cuda.synchronize()
+    if not on_gpu:
+        return sum(event.name.startswith("aten::") and event.cpu_parent is None for event in profiled.events())
+    device = torch.autograd.DeviceType.CUDA
+    copied = ("Memcpy", "Memset")
+    return sum(event.device_type == device and not event.name.startswith(copied) for event in profiled.events())
+
+
 def circumstances(*further):
     """Versions, of `further` packages too, and device, for the JSON line of a benchmark."""
     import keras

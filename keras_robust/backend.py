@@ -94,6 +94,22 @@ def on_device(array):
     return ops.convert_to_tensor(array, dtype=keras.backend.standardize_dtype(array.dtype))
 
 
+def constant(numbers: tuple):
+    """Numbers as a float32 tensor, (n,); PyTorch sends them to its device once."""
+    if keras.backend.backend() != "torch":
+        return ops.convert_to_tensor(np.array(numbers, "float32"))
+    from keras.src.backend.torch.core import get_device
+
+    return _kept_constant(numbers, get_device())
+
+
+@functools.lru_cache(maxsize=100)
+def _kept_constant(numbers, device):
+    import torch
+
+    return torch.tensor(numbers, dtype=torch.float32, device=device)
+
+
 def gathered(array, rows):
     """Some rows of an array, in the memory that it is in."""
     if isinstance(array, np.ndarray):
@@ -140,6 +156,24 @@ def pixels(images, y, x):
             found = tf.gather_nd(images, tf.stack([y, x], axis=-1), batch_dims=1)
             return tf.where(inside[..., None], found, tf.zeros((), images.dtype))
     return images
+
+
+def select(condition, then, otherwise):
+    """`ops.where`, but a number stays a number: Keras makes a tensor of it, and PyTorch waits for it to reach a GPU."""
+    parts = (condition, then, otherwise)
+    if keras.backend.backend() == "torch" and not any(isinstance(part, keras.KerasTensor) for part in parts):
+        import torch
+
+        tensors = (part if isinstance(part, int | float) else ops.convert_to_tensor(part) for part in parts)
+        return torch.where(*tensors)
+    return ops.where(condition, then, otherwise)
+
+
+def equals(x, number):
+    """`ops.equal` of a tensor and a number, which stays one; see `select`."""
+    if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+        return ops.convert_to_tensor(x) == number
+    return ops.equal(x, number)
 
 
 @not_converted

@@ -102,10 +102,10 @@ def read_answers(y_true, y_pred, ignore_class, dtype) -> Answers:
     answers = ops.cast(y_true, dtype)
     ignored = ops.isnan(answers)
     if ignore_class is not None:
-        ignored = ops.logical_or(ignored, ops.equal(answers, float(ignore_class)))
+        ignored = ops.logical_or(ignored, backend.equals(answers, float(ignore_class)))
     outside = ops.logical_or(answers < 0.0, answers > 1.0)
     wrong = ops.logical_and(outside, ops.logical_not(ignored))
-    return Answers(ops.where(ops.logical_or(ignored, wrong), 0.0, answers), ignored, wrong)
+    return Answers(backend.select(ops.logical_or(ignored, wrong), 0.0, answers), ignored, wrong)
 
 
 def class_ids(y, y_pred):
@@ -139,9 +139,9 @@ def _as_tensor(y_true):
 def _read_ids(y_true, classes, ignore_class):
     wide = keras.backend.standardize_dtype(y_true.dtype) in ("int64", "uint64")
     ids = ops.cast(y_true, "int64" if wide else "int32")
-    ignored = None if ignore_class is None else ops.equal(ids, ignore_class)
-    wrong = ops.logical_or(ops.less(ids, 0), ops.greater_equal(ids, classes))
-    ids = ops.cast(ops.where(wrong, 0, ids), "int32")
+    ignored = None if ignore_class is None else backend.equals(ids, ignore_class)
+    wrong = ops.logical_or(ids < 0, ids >= classes)
+    ids = ops.cast(backend.select(wrong, 0, ids), "int32")
     if ignored is not None:
         wrong = ops.logical_and(wrong, ops.logical_not(ignored))
     return ids, ignored, wrong
@@ -152,12 +152,12 @@ def _read_targets(y_true, classes, ignore_class, dtype):
     targets = ops.cast(y_true, dtype)
     ignored = None
     if ignore_class is not None:
-        ignored = ops.equal(ops.argmax(targets, axis=-1), ignore_class)
+        ignored = backend.equals(ops.argmax(targets, axis=-1), ignore_class)
     total = ops.sum(targets, axis=-1)
     # Written so that a NaN is wrong.
     fits = ops.logical_and(ops.all(targets >= 0.0, axis=-1), ops.logical_and(total > 0.0, total <= 1.0 + excess))
     wrong = ops.logical_not(fits)
-    return Targets(ops.where(wrong[..., None], 1.0 / classes, targets), ignored, wrong)
+    return Targets(backend.select(wrong[..., None], 1.0 / classes, targets), ignored, wrong)
 
 
 def _is_float(y_true):

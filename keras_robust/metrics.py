@@ -6,6 +6,7 @@ They go into `compile(metrics=...)` of a `ProvenanceModel` and read its targets,
 import keras
 from keras import ops
 
+from keras_robust.backend import select
 from keras_robust.checks import OneOf, refuse
 from keras_robust.labels import class_ids
 from keras_robust.losses import CE, RobustLoss
@@ -54,7 +55,7 @@ class ProvenanceMetric(keras.metrics.Metric):
         if sample_weight is not None:
             weight = weight * ops.reshape(ops.cast(sample_weight, self.dtype), ops.shape(weight))
         values = ops.cast(self.values(label, clean, y_pred), self.dtype)
-        self.total.assign_add(ops.sum(ops.where(weight > 0, weight * values, 0.0)))
+        self.total.assign_add(ops.sum(select(weight > 0, weight * values, 0.0)))
         self.count.assign_add(ops.sum(weight))
 
     def result(self):

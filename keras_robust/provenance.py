@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import is_rehearsal
+from keras_robust.backend import is_rehearsal, select
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.feed import Epochs, Feed
@@ -234,7 +234,7 @@ class ProvenanceModel(keras.Model):
         table = np.array([self._class_weight.get(id, 1.0) for id in range(classes)], "float32")
         ids = class_ids(label, y_pred)
         known = ops.logical_and(ids >= 0, ids < classes)
-        weight = ops.where(known, ops.take(ops.convert_to_tensor(table), ops.where(known, ids, 0)), 1.0)
+        weight = select(known, ops.take(ops.convert_to_tensor(table), select(known, ids, 0)), 1.0)
         if sample_weight is None:
             return weight
         given = ops.cast(sample_weight, weight.dtype)

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
+from keras_robust.backend import select
 from keras_robust.labels import class_ids
 from keras_robust.weight_log import RECORD
 
@@ -51,7 +52,7 @@ class Recorder:
         # Compared before they are made int32, where 2^32 would be 0.
         rows = ops.reshape(ops.convert_to_tensor(provenance.index), (-1,))
         known = ops.logical_and(rows >= 0, rows < self.num_samples)
-        rows = ops.cast(ops.where(known, rows, self.num_samples), "int32")[:, None]
+        rows = ops.cast(select(known, rows, self.num_samples), "int32")[:, None]
         clean = ops.full_like(statistics.label, -1)
         if provenance.clean is not None:
             clean = class_ids(provenance.clean, y_pred)

@@ -39,22 +39,27 @@ def uniform(state, shape: tuple):
         count = count * size
     dtype = "uint32" if keras.backend.backend() == "jax" else "int64"  # PyTorch does not multiply the former
     state = ops.cast(state, dtype)
-    start = _mixed(_mixed(state[0], dtype) + state[1] * _number(_GOLDEN, dtype), dtype)
+    start = _mixed(_mixed(state[0]) + state[1] * _number(_GOLDEN))
     positions = ops.cast(ops.arange(count, dtype="int32"), dtype)
-    bits = _mixed(_mixed(start + positions * _number(_GOLDEN, dtype), dtype) + start, dtype)
-    return ops.reshape(ops.cast(ops.right_shift(bits, _number(8, dtype)), "float32") * 2.0**-24, shape)
+    bits = _mixed(_mixed(start + positions * _number(_GOLDEN)) + start)
+    return ops.reshape(ops.cast(_shifted(bits, 8), "float32") * 2.0**-24, shape)
 
 
-def _number(value, dtype):
-    return ops.convert_to_tensor(np.asarray(value, dtype))
+def _number(value):
+    """A number that its backend multiplies with, and that PyTorch need not send to a GPU."""
+    return np.uint32(value) if keras.backend.backend() == "jax" else value
 
 
-def _mixed(bits, dtype):
+def _shifted(bits, count):
+    return ops.right_shift(bits, count) if keras.backend.backend() == "tensorflow" else bits >> count
+
+
+def _mixed(bits):
     """A whole number below 2^32 for another, such that every bit of one changes half of the bits of the other.
 
     Reference: C. Wellons 2018, "Prospecting for hash functions": the constants of `lowbias32`.
     """
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, 1)):
-        bits = ops.bitwise_and(bits, _number(_MASK, dtype))
-        bits = ops.bitwise_xor(bits, ops.right_shift(bits, _number(shift, dtype))) * _number(factor, dtype)
-    return ops.bitwise_and(bits, _number(_MASK, dtype))
+        bits = bits & _number(_MASK)
+        bits = (bits ^ _shifted(bits, shift)) * _number(factor)
+    return bits & _number(_MASK)

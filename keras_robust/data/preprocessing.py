@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import pixels
+from keras_robust.backend import constant, pixels, select
 from keras_robust.catalog import ImageRecipe
 from keras_robust.checks import refuse
 from keras_robust.data.draws import epoch_key, uniform
@@ -88,12 +88,18 @@ class Preprocessing(keras.layers.Layer):
             for layer in self.layers:
                 images = layer(images, training=True)
             images = ops.cast(images, "float32") * (self.unit / 255.0)
-        return images * ops.convert_to_tensor(self._scale) + ops.convert_to_tensor(self._offset)
+        return images * constant(tuple(self._scale)) + constant(tuple(self._offset))
+
+    def _drawn(self):
+        """Key and count of these draws; the next ones have others. (Keras' own `next` sends a number to the device.)"""
+        before = self.generator.state.value + 0
+        self.generator.state.assign(before + 1)
+        return before
 
     def _moved(self, images):
         """Images cropped, flipped and rotated, each pixel one of the pixels before or zero."""
         row, (height, width) = self.recipe, images.shape[1:3]
-        draws = uniform(self.generator.next(), (4, ops.shape(images)[0]))[..., None, None]
+        draws = uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None]
         y = ops.reshape(ops.arange(height, dtype="int32"), (1, height, 1))
         x = ops.reshape(ops.arange(width, dtype="int32"), (1, 1, width))
         inside = None
@@ -108,12 +114,12 @@ class Preprocessing(keras.layers.Layer):
             choices = 2 * row.shift + 1
             y, x = (at + ops.cast(draws[one] * choices, "int32") - row.shift for one, at in enumerate((y, x)))
         if inside is not None:
-            y = ops.where(inside, y, -1)
+            y = select(inside, y, -1)
         return pixels(images, y, x)
 
     def _recolored(self, images):
         """Images in [0, 1] of other brightness, contrast, saturation and hue, in this order."""
-        draws = 2.0 * uniform(self.generator.next(), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
+        draws = 2.0 * uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
         brightness, contrast, saturation, hue = (draws[n] * largest for n, largest in enumerate(self.recipe.jitter))
         images = ops.clip(images * (1.0 + brightness), 0.0, 1.0)
         middle = ops.mean(_gray(images), axis=(1, 2), keepdims=True)
@@ -149,11 +155,11 @@ class Preprocessing(keras.layers.Layer):
         return [one for layer in found for one in vars(layer).values() if isinstance(one, keras.random.SeedGenerator)]
 
 
-_LUMA = np.array([0.299, 0.587, 0.114], "float32")
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def _gray(images):
-    return ops.sum(images * ops.convert_to_tensor(_LUMA), axis=-1, keepdims=True)
+    return ops.sum(images * constant(_LUMA), axis=-1, keepdims=True)
 
 
 def _turned(y, x, angle, middle_y, middle_x):

@@ -1,12 +1,16 @@
 """Active negative losses (Ye et al. 2023): a normalized loss plus a normalized negative one."""
 
+import math
+
 from keras import ops
 
+from keras_robust.backend import select
 from keras_robust.checks import at_least
 from keras_robust.losses.algebra import PROBABILITY, ComposedLoss, NegativeNormalized, Normalized, SumOfTerms
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import current, parameter
 from keras_robust.losses.elementary import CE, FL, WEIGHT
+from keras_robust.losses.numerics import floor
 from keras_robust.registration import registered
 
 
@@ -164,10 +168,10 @@ class BatchEntropy(RobustLoss):
             mean = ops.mean(probs, axis=0)
         else:
             counts = ops.cast(ops.reshape(evidence.valid, (-1, 1)), probs.dtype)
-            mean = ops.sum(probs * counts, axis=0) / ops.maximum(ops.sum(counts), 1.0)
+            mean = ops.sum(probs * counts, axis=0) / floor(ops.sum(counts), 1.0)
         present = mean > 0
-        negative_entropy = ops.sum(ops.where(present, mean * ops.log(ops.where(present, mean, 1.0)), 0.0))
-        shortfall = ops.log(ops.cast(evidence.num_classes, mean.dtype)) + negative_entropy
+        negative_entropy = ops.sum(select(present, mean * ops.log(select(present, mean, 1.0)), 0.0))
+        shortfall = math.log(evidence.num_classes) + negative_entropy
         return shortfall * (evidence.label_mass * ops.ones_like(evidence.logits[..., 0]))
 
     def terms(self, num_classes):

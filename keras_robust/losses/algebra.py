@@ -11,12 +11,12 @@ import math
 
 from keras import ops
 
-from keras_robust.backend import largest
+from keras_robust.backend import largest, select
 from keras_robust.checks import Interval, refuse
 from keras_robust.losses.base import Negative, OfProbability, RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.evidence import Probability
-from keras_robust.losses.numerics import log, share
+from keras_robust.losses.numerics import ceiling, floor, log, share
 from keras_robust.registration import registered
 
 PROBABILITY = Interval(0.0, 1.0, open_low=True, open_high=True)
@@ -204,7 +204,7 @@ class NegativeNormalized(WrapperOfProbability):
         if isinstance(p_min, float) and p_min * evidence.num_classes >= 1.0:
             refuse(type(self).__name__, "p_min", f"below 1/K = 1/{evidence.num_classes}", p_min)
         if not isinstance(p_min, float):
-            p_min = ops.where(p_min * evidence.num_classes < 1.0, p_min, math.nan)
+            p_min = select(p_min * evidence.num_classes < 1.0, p_min, math.nan)
         negative = Negative(self.loss, p_min)
         if evidence.has_ids:
             return share(self.loss.negative_over_others(evidence, p_min), evidence.at_label(negative, log(p_min)))
@@ -239,13 +239,13 @@ class UnitWeight(WrapperOfProbability):
     def factor(self, num_classes, dtype="float32"):
         """1 / sup over the margin of |w|, from three rounds of search on ever finer grids."""
         low, high, highest = -100.0, 40.0, 0.0
-        steps = ops.linspace(0.0, 1.0, 513, dtype=dtype)
+        steps = ops.arange(513, dtype=dtype) / 512.0
         for _ in range(3):
             margins = low + (high - low) * steps
             weights = ops.abs(self.loss.signed_weight(Probability(num_classes, margin=margins)))
             best = ops.argmax(weights)
-            low = ops.take(margins, ops.maximum(best - 1, 0))
-            high = ops.take(margins, ops.minimum(best + 1, 512))
+            low = ops.take(margins, floor(best - 1, 0))
+            high = ops.take(margins, ceiling(best + 1, 512))
             highest = largest(weights)
         return 1.0 / highest
 

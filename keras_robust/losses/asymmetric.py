@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_robust.backend import select
 from keras_robust.checks import greater_than
 from keras_robust.losses.algebra import ElementaryLoss
 from keras_robust.losses.declaration import current, parameter
@@ -68,7 +69,7 @@ class AGCE(ElementaryLoss):
         a, q = current(self.a), current(self.q)
         u = one_minus_exp(log_p)
         near, far = ops.log1p(-u / (a + 1.0)), self._log_base(log_p) - log1p(a)
-        return -((a + 1.0) ** q) * expm1_over(q, ops.where(u < 0.5 * (a + 1.0), near, far))
+        return -((a + 1.0) ** q) * expm1_over(q, select(u < 0.5 * (a + 1.0), near, far))
 
     def slope(self, log_p):
         return ops.exp(log_p + (current(self.q) - 1.0) * self._log_base(log_p))

@@ -81,7 +81,7 @@ class CalledLoss(DeclaredLoss):
             )
         samples = self._samples(y_true, as_predictions(y_pred))
         weight = samples.weights(self)
-        return weight if samples.ignored is None else ops.where(samples.ignored, 0.0, weight)
+        return weight if samples.ignored is None else backend.select(samples.ignored, 0.0, weight)
 
     @backend.not_converted
     def sample_statistics(self, y_true, y_pred) -> SampleStatistics:
@@ -98,7 +98,7 @@ class CalledLoss(DeclaredLoss):
         loss = samples.losses(self)
         weight = ops.full_like(loss, float("nan")) if self.batch_coupled else samples.weights(self)
         if samples.ignored is not None:
-            loss, weight = ops.where(samples.ignored, 0.0, loss), ops.where(samples.ignored, 0.0, weight)
+            loss, weight = backend.select(samples.ignored, 0.0, loss), backend.select(samples.ignored, 0.0, weight)
         return SampleStatistics(margin, weight, loss, label, predicted)
 
     def _samples(self, y_true, y_pred, counted=None):
@@ -110,7 +110,7 @@ class CalledLoss(DeclaredLoss):
         """Loss of each sample, and which of them enter the mean (None: all)."""
         counted = mask
         if sample_weight is not None:
-            weighted = ops.not_equal(sample_weight, 0)
+            weighted = ops.logical_not(backend.equals(sample_weight, 0))
             counted = weighted if mask is None else ops.logical_and(mask, weighted)
         if counted is not None:
             counted = ops.logical_and(counted, ops.ones_like(y_pred[..., 0], dtype="bool"))
@@ -121,7 +121,7 @@ class CalledLoss(DeclaredLoss):
             return ops.sum(ops.cast(y_pred, samples.logits.dtype), axis=-1), None
         losses = samples.losses(self)
         if samples.valid is not None:
-            losses = ops.where(samples.valid, losses, 0.0)
+            losses = backend.select(samples.valid, losses, 0.0)
         if backend.is_concrete(losses) and bool(ops.any(ops.isnan(losses))):
             samples.explain_nan(self, y_true, y_pred)
         if samples.ignored is not None:

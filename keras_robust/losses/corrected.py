@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import largest
+from keras_robust.backend import largest, select
 from keras_robust.checks import refuse
 from keras_robust.labels import Ids
 from keras_robust.losses.base import RobustLoss
@@ -93,11 +93,11 @@ class ForwardCorrected(CorrectedLoss):
         # Where nothing flips a finite number stands in for minus infinity, whose derivative is NaN.
         flips, reached = ops.convert_to_tensor(self._flips), ops.convert_to_tensor(self._reached)
         terms = evidence.log_probs[..., :, None] + log_t
-        top = ops.stop_gradient(largest(ops.where(flips, terms, -np.inf), axis=-2))
-        top = ops.where(reached, top, 0.0)
-        parts = ops.where(flips, ops.exp(ops.where(flips, terms - top[..., None, :], 0.0)), 0.0)
+        top = ops.stop_gradient(largest(select(flips, terms, -np.inf), axis=-2))
+        top = select(reached, top, 0.0)
+        parts = select(flips, ops.exp(select(flips, terms - top[..., None, :], 0.0)), 0.0)
         whole = ops.sum(parts, axis=-2)
-        log_q = top + ops.log(ops.where(reached, whole, SMALLEST))
+        log_q = top + ops.log(select(reached, whole, SMALLEST))
         return self.loss.per_sample(evidence.of_logits(log_q))
 
 

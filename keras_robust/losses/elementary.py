@@ -4,6 +4,7 @@ import math
 
 from keras import ops
 
+from keras_robust.backend import select
 from keras_robust.checks import Interval, at_least, refuse
 from keras_robust.losses.algebra import ComposedLoss, ElementaryLoss
 from keras_robust.losses.declaration import Moving, current, parameter
@@ -92,7 +93,7 @@ class FL(ElementaryLoss):
 
     def _log_base(self, log_p):
         """log(1 - p), whose digits a large gamma takes from a small p."""
-        return ops.where(log_p > -0.5, ops.log(self._base(log_p)), ops.log1p(-ops.exp(ceiling(log_p, -0.5))))
+        return select(log_p > -0.5, ops.log(self._base(log_p)), ops.log1p(-ops.exp(ceiling(log_p, -0.5))))
 
     @staticmethod
     def _base(log_p):
@@ -351,11 +352,11 @@ class PHuberCE(ElementaryLoss):
     def value(self, log_p):
         tau = current(self.tau)
         line = one_minus_exp(log_p + log(tau)) + log(tau)
-        return ops.where(log_p > -log(tau), -log_p, line)
+        return select(log_p > -log(tau), -log_p, line)
 
     def slope(self, log_p):
         tau = current(self.tau)
-        return ops.where(log_p > -log(tau), ops.ones_like(log_p), tau * ops.exp(log_p))
+        return select(log_p > -log(tau), ops.ones_like(log_p), tau * ops.exp(log_p))
 
     def over_others(self, evidence):
         direct = super().over_others(evidence)
@@ -364,5 +365,5 @@ class PHuberCE(ElementaryLoss):
         # Where it is linear in all of them, their sum depends on p_y alone, which rounding would not leave it.
         tau = current(self.tau)
         linear = (evidence.num_classes - 1.0) * (1.0 + log(tau)) - tau + tau * ops.exp(evidence.label.log_p)
-        others = ops.where(evidence.rows.at_ids, -math.inf, evidence.others.log_p)
-        return ops.where(ops.max(others, axis=-1) > -log(tau), direct, linear)
+        others = select(evidence.rows.at_ids, -math.inf, evidence.others.log_p)
+        return select(ops.max(others, axis=-1) > -log(tau), direct, linear)

@@ -18,7 +18,7 @@ one probability is asked for its value at a `Probability`, which knows its logar
 
 from keras import ops
 
-from keras_robust.backend import cached_property, largest
+from keras_robust.backend import cached_property, largest, select
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
 from keras_robust.losses.numerics import SMALLEST, floor, one_minus_exp
@@ -88,7 +88,7 @@ class Evidence:
     def normalized(self, tau) -> "Evidence":
         """Evidence of z / (tau |z|_2). A vector of zeros stays one, with the gradient of z / tau."""
         squares = ops.sum(ops.square(self.logits), axis=-1, keepdims=True)
-        norm = ops.where(squares > SMALLEST, ops.sqrt(ops.where(squares > SMALLEST, squares, 1.0)), 1.0)
+        norm = select(squares > SMALLEST, ops.sqrt(select(squares > SMALLEST, squares, 1.0)), 1.0)
         return self.of_logits(self.logits / (tau * norm))
 
     def probability(self, log_p=None, margin=None) -> Probability:
@@ -199,13 +199,13 @@ class OfIds(Evidence):
         if log_p_min is not None:
             log_p = floor(log_p, log_p_min)
         values = at_log_p(loss, log_p, self.num_classes)
-        return ops.sum(ops.where(self.rows.at_ids, 0.0, values), axis=-1) if self.num_classes > 2 else values
+        return ops.sum(select(self.rows.at_ids, 0.0, values), axis=-1) if self.num_classes > 2 else values
 
     # Whole prediction
 
     @cached_property
     def log_probs(self):
-        return ops.where(self.rows.at_ids, self.label.log_p[..., None], self.others.log_p)
+        return select(self.rows.at_ids, self.label.log_p[..., None], self.others.log_p)
 
     @cached_property
     def sum_log_probs(self):
@@ -218,7 +218,7 @@ class OfIds(Evidence):
         largest_other = self.log_complement
         if self.num_classes > 2:
             largest_other = self.rows.max_log_share + largest_other
-        return ops.where(self.rows.label_leads(self.bias), self.label.log_p, largest_other)
+        return select(self.rows.label_leads(self.bias), self.label.log_p, largest_other)
 
     def pick(self, values):
         """Entry of `values` (..., K) at the label."""

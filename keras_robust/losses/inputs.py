@@ -28,7 +28,9 @@ def logits_of_answers(y_pred, from_logits, dtype):
     if from_logits:
         return ops.stack([ops.zeros_like(yes), yes], axis=-1)
     small = yes < 0.5
-    log_no = ops.where(small, ops.log1p(-ops.where(small, yes, 0.0)), _capped_log(1.0 - yes, _steepest(y_pred)))
+    log_no = backend.select(
+        small, ops.log1p(-backend.select(small, yes, 0.0)), _capped_log(1.0 - yes, _steepest(y_pred))
+    )
     return ops.stack([log_no, _capped_log(yes, _steepest(y_pred))], axis=-1)
 
 
@@ -39,10 +41,10 @@ def _steepest(y_pred):
 def _capped_log(p, cap):
     value = ops.log(floor(p, SMALLEST))
     steep = p < 1.0 / cap
-    slope_line = ops.where(p > SMALLEST, p, 0.0) * cap
+    slope_line = backend.select(p > SMALLEST, p, 0.0) * cap
     capped = ops.stop_gradient(value - slope_line) + slope_line
-    safe = ops.log(ops.where(steep, 1.0, p))
-    return ops.where(p < 0, float("nan"), ops.where(steep, capped, safe))
+    safe = ops.log(backend.select(steep, 1.0, p))
+    return backend.select(p < 0, float("nan"), backend.select(steep, capped, safe))
 
 
 def as_predictions(y_pred):
@@ -103,7 +105,7 @@ def reduce_losses(losses, sample_weight, mask, reduction):
         count = ops.sum(ops.ones_like(losses) if mask is None else mask)
     else:
         count = ops.sum(weights)
-    return scale_loss_for_distribution(total / ops.where(count == 0, ops.ones_like(count), count))
+    return scale_loss_for_distribution(total / backend.select(count == 0, ops.ones_like(count), count))
 
 
 def explain_classes(kind, from_logits, y_true, y_pred, labels, valid):

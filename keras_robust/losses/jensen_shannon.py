@@ -2,6 +2,7 @@
 
 from keras import ops
 
+from keras_robust.backend import select
 from keras_robust.checks import Interval
 from keras_robust.losses.algebra import ElementaryLoss
 from keras_robust.losses.declaration import current, parameter
@@ -41,7 +42,7 @@ class JS(ElementaryLoss):
         u = one_minus_exp(log_p)
 
         def inside(pi, rest, c):
-            log_m = ops.where(rest * u < 0.5, ops.log1p(-rest * u), ops.log(pi + rest * ops.exp(log_p)))
+            log_m = select(rest * u < 0.5, ops.log1p(-rest * u), ops.log(pi + rest * ops.exp(log_p)))
             return u - (log_m + rest * self._p_s_over(log_p, u, pi, pi)) / (rest * (c / pi))
 
         return self._limits(lambda: -log_p, lambda: u, inside)
@@ -66,11 +67,11 @@ class JS(ElementaryLoss):
         """
         log_ratio = log(pi) + ops.log(floor(u, smallest(u))) - log_p
         s = -ops.log_sigmoid(-floor(log_ratio, LINEAR))
-        return ops.where(log_ratio > LINEAR, ops.exp(log_p + ops.log(s) - log(divisor)), u * (pi / divisor))
+        return select(log_ratio > LINEAR, ops.exp(log_p + ops.log(s) - log(divisor)), u * (pi / divisor))
 
 
 def _inside(pi):
     """pi, 1 - pi and -log(1 - pi), away from both ends: for use inside `where` only."""
     if not isinstance(pi, float):
-        pi = ops.where(ops.logical_or(pi <= SMALLEST, pi >= 1.0), 0.5, pi)
+        pi = select(ops.logical_or(pi <= SMALLEST, pi >= 1.0), 0.5, pi)
     return pi, 1.0 - pi, -log1p(-pi)

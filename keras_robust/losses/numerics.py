@@ -5,13 +5,15 @@ import math
 import keras
 from keras import ops
 
+from keras_robust.backend import select
+
 SMALLEST = 2.0**-126  # the smallest normal float32
 TINY = 2.0**-60  # beside 1, float64 cannot tell it from 0
 
 
 def floor(x, low):
     """max(x, low) in the dtype of x: Keras' PyTorch backend rounds a number to float32 in `maximum` and in `where`."""
-    return ops.where(x > low, x, ops.zeros_like(x) + low)
+    return select(x > low, x, ops.zeros_like(x) + low)
 
 
 def smallest(x):
@@ -21,7 +23,7 @@ def smallest(x):
 
 def ceiling(x, high):
     """min(x, high) in the dtype of x."""
-    return ops.where(x < high, x, ops.zeros_like(x) + high)
+    return select(x < high, x, ops.zeros_like(x) + high)
 
 
 def one_minus_exp(x):
@@ -29,27 +31,25 @@ def one_minus_exp(x):
 
     `-expm1(x)` alone will not do: JAX and PyTorch compute its derivative as expm1(x) + 1, which is 0 below -17.
     """
-    return ops.where(x > -0.5, -ops.expm1(x), 1.0 - ops.exp(x))
+    return select(x > -0.5, -ops.expm1(x), 1.0 - ops.exp(x))
 
 
 def where(condition, then, otherwise):
     """`then()` or `otherwise()`: chosen now for a plain bool, by `ops.where` for a tensor."""
     if isinstance(condition, bool):
         return then() if condition else otherwise()
-    return ops.where(condition, then(), otherwise())
+    return select(condition, then(), otherwise())
 
 
 def expm1_over(a, x):
     """(exp(a x) - 1) / a for a x <= 0, and its limit x at a x = 0, before the product underflows."""
-    return where(
-        a <= SMALLEST, lambda: x, lambda: ops.where(a * x < -TINY, -one_minus_exp(a * x) / away_from_zero(a), x)
-    )
+    return where(a <= SMALLEST, lambda: x, lambda: select(a * x < -TINY, -one_minus_exp(a * x) / away_from_zero(a), x))
 
 
 def log1p_over(a, x):
     """log(1 + a x) / a, and its limit x at a x = 0, before the product underflows."""
     return where(
-        a <= SMALLEST, lambda: x, lambda: ops.where(ops.abs(a * x) > TINY, ops.log1p(a * x) / away_from_zero(a), x)
+        a <= SMALLEST, lambda: x, lambda: select(ops.abs(a * x) > TINY, ops.log1p(a * x) / away_from_zero(a), x)
     )
 
 
@@ -62,10 +62,10 @@ def share(part, rest):
     """part / (part + rest) for numbers of at least 0, without the cancellation of its derivative near 1."""
     small = part <= rest
     # The quotient does not change with the unit, but JAX squares the divisor, which may underflow.
-    unit = 1.0 / floor(ops.stop_gradient(ops.where(small, rest, part)), SMALLEST)
+    unit = 1.0 / floor(ops.stop_gradient(select(small, rest, part)), SMALLEST)
     part, rest = part * unit, rest * unit
-    ratio = ops.where(small, part, rest) / ops.where(small, rest, part)
-    return ops.where(small, ratio, 1.0) / (1.0 + ratio)
+    ratio = select(small, part, rest) / select(small, rest, part)
+    return select(small, ratio, 1.0) / (1.0 + ratio)
 
 
 def log(x):

@@ -8,6 +8,7 @@ from keras_robust.losses.base import RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.elementary import WEIGHT
 from keras_robust.losses.evidence import evidence as evidence_of
+from keras_robust.losses.numerics import floor
 from keras_robust.registration import registered
 
 
@@ -56,7 +57,7 @@ class PeerLoss(RobustLoss):
         peer = self.loss.per_sample(evidence_of(ops.take(logits, first, axis=0), labels, valid))
         losses = own - current(self.alpha) * peer
         if count is not None:
-            losses = ops.where(count < 3, float("nan"), losses)
+            losses = backend.select(count < 3, float("nan"), losses)
         return ops.reshape(losses, ops.shape(evidence.logits)[:-1])
 
     def terms(self, num_classes):
@@ -82,7 +83,7 @@ class PeerLoss(RobustLoss):
         count = ops.sum(ops.cast(valid, "int32"))
         if backend.is_concrete(count) and int(count) < 3:
             _refuse_batch(int(count))
-        circle = ops.maximum(count, 1)
+        circle = floor(count, 1)
         return ops.take(order, (rank + 1) % circle), ops.take(order, (rank + 2) % circle), count
 
 

@@ -40,7 +40,7 @@ class Choices:
         self.valid = _both(None if self.ignored is None else ops.logical_not(self.ignored), counted)
         if self.valid is not None:
             # A sample that does not count must not even bring a NaN: 0 * NaN is NaN, in gradients too.
-            y_pred = ops.where(self.valid[..., None], y_pred, ops.ones_like(y_pred))
+            y_pred = backend.select(self.valid[..., None], y_pred, ops.ones_like(y_pred))
         self.logits = ops.cast(y_pred, dtype) if loss.from_logits else log_of_probabilities(y_pred, dtype)
 
     def evidence(self, loss):
@@ -48,7 +48,7 @@ class Choices:
 
     def losses(self, loss):
         """Loss (...) of each sample; NaN where the label makes no sense."""
-        return ops.where(self.labels.wrong, float("nan"), loss.per_sample(self.evidence(loss)))
+        return backend.select(self.labels.wrong, float("nan"), loss.per_sample(self.evidence(loss)))
 
     def weights(self, loss):
         """Implicit weight (...) of each sample."""
@@ -62,7 +62,7 @@ class Choices:
         hard = self.evidence(loss).with_ids()
         margin, label = hard.margin, hard.labels.ids
         if self.ignored is not None:
-            margin, label = ops.where(self.ignored, float("nan"), margin), ops.where(self.ignored, -1, label)
+            margin, label = backend.select(self.ignored, float("nan"), margin), backend.select(self.ignored, -1, label)
         return margin, label, ops.cast(ops.argmax(self.y_pred, axis=-1), "int32")
 
     def explain_nan(self, loss, y_true, y_pred):
@@ -98,12 +98,12 @@ class Questions:
         self.y_pred, self.boundary = y_pred, 0.0 if loss.from_logits else 0.5
         if self.counted is not None:
             self.valid = ops.any(self.counted, axis=-1)
-            y_pred = ops.where(self.counted, y_pred, 0.5 * ops.ones_like(y_pred))
+            y_pred = backend.select(self.counted, y_pred, 0.5 * ops.ones_like(y_pred))
         self.logits = logits_of_answers(y_pred, loss.from_logits, dtype)
 
     def losses(self, loss):
         """Loss (...) of each sample, the mean over its outputs that count; NaN where an answer makes no sense."""
-        return self._mean(ops.where(self.labels.wrong, float("nan"), loss.of_questions(self)))
+        return self._mean(backend.select(self.labels.wrong, float("nan"), loss.of_questions(self)))
 
     def weights(self, loss):
         """Mean over the outputs that count of the implicit weights (..., C), abs(dL / dz)."""
@@ -118,9 +118,9 @@ class Questions:
             )
         margin = self.logits[..., 0, 1] - self.logits[..., 0, 0]
         yes = self.labels.answers[..., 0] > (0 if self.labels.are_hard else 0.5)
-        margin, label = ops.where(yes, margin, -margin), ops.cast(yes, "int32")
+        margin, label = backend.select(yes, margin, -margin), ops.cast(yes, "int32")
         if self.ignored is not None:
-            margin, label = ops.where(self.ignored, float("nan"), margin), ops.where(self.ignored, -1, label)
+            margin, label = backend.select(self.ignored, float("nan"), margin), backend.select(self.ignored, -1, label)
         return margin, label, ops.cast(self.y_pred[..., 0] > self.boundary, "int32")
 
     def explain_nan(self, loss, y_true, y_pred):
@@ -164,7 +164,7 @@ class Questions:
         if self.counted is None:
             return ops.sum(values, axis=-1) / values.shape[-1]
         number = ops.sum(ops.cast(self.counted, values.dtype), axis=-1)
-        return ops.sum(ops.where(self.counted, values, 0.0), axis=-1) / ops.where(number == 0, 1.0, number)
+        return ops.sum(backend.select(self.counted, values, 0.0), axis=-1) / backend.select(number == 0, 1.0, number)
 
 
 class OfAnswer(OfIds):

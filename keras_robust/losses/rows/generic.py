@@ -4,7 +4,7 @@ import math
 
 from keras import ops
 
-from keras_robust.backend import cached_property, largest
+from keras_robust.backend import cached_property, largest, select
 
 
 def log_sum_exp(x, keepdims=False):
@@ -29,8 +29,8 @@ def peaked(logits):
     """
     top = largest(logits, axis=-1)
     is_top = logits >= ops.stop_gradient(top)[..., None]
-    shifted = ops.where(is_top, 0.0, logits - top[..., None])
-    rest = ops.sum(ops.where(is_top, 0.0, ops.exp(shifted)), axis=-1)
+    shifted = select(is_top, 0.0, logits - top[..., None])
+    rest = ops.sum(select(is_top, 0.0, ops.exp(shifted)), axis=-1)
     number = ops.sum(ops.cast(is_top, rest.dtype), axis=-1)
     return top, ops.log1p(rest + (number - 1.0)), is_top
 
@@ -40,7 +40,7 @@ def log_shares(logits, left_out=False):
     top, log_whole, is_top = peaked(logits)
     # The only largest logit has no part of its own beside - log_whole; where several share it, each has.
     alone = ops.logical_and(is_top, ops.sum(ops.cast(is_top, "int32"), axis=-1, keepdims=True) == 1)
-    own = ops.where(ops.logical_or(alone, left_out), 0.0, logits - top[..., None])
+    own = select(ops.logical_or(alone, left_out), 0.0, logits - top[..., None])
     return own - log_whole[..., None]
 
 
@@ -104,7 +104,7 @@ class Peak:
         top, log_whole = self.peaked
         # Alone at the top, the label has no part of its own beside - log_whole; its slope would cancel with the top's.
         alone = ops.logical_and(self.label_logit >= top, log_whole < math.log(2.0))
-        return ops.where(alone, 0.0, self.label_logit - top) - log_whole
+        return select(alone, 0.0, self.label_logit - top) - log_whole
 
     @property
     def max_log_prob(self):
@@ -150,7 +150,7 @@ class Others:
     @cached_property
     def masked(self):
         """The logits, minus infinity at the label."""
-        return ops.where(self.at_ids, -math.inf, self.logits)
+        return select(self.at_ids, -math.inf, self.logits)
 
     @cached_property
     def normalizer(self):
@@ -186,7 +186,7 @@ class Others:
     @cached_property
     def log_shares(self):
         """log(share of k) (..., K), 0 at the label; its digits are relative ones, those of a share near 1 included."""
-        return ops.where(self.at_ids, 0.0, log_shares(self.masked, self.at_ids))
+        return select(self.at_ids, 0.0, log_shares(self.masked, self.at_ids))
 
     def level(self, low, bias=0.0):
         """What z_k - top of another class is where log p_k is `low`, through which no gradient flows."""
@@ -202,7 +202,7 @@ class Others:
 
     def spread(self, top):
         """Sum over k != y of z_k - top."""
-        return ops.sum(ops.where(self.at_ids, 0.0, self.logits - top[..., None]), axis=-1)
+        return ops.sum(select(self.at_ids, 0.0, self.logits - top[..., None]), axis=-1)
 
     def above_level(self, top, level):
         """Sum over k != y of max(z_k - top - level, 0), level (...)."""
