@@ -11,6 +11,7 @@ beside its time: what is launched on a GPU, operators on a CPU. Takes about a mi
 import argparse
 import json
 import statistics
+import sys
 import time
 
 import measuring
@@ -94,6 +95,7 @@ def main():
         step = {name: statistics.median(times) / options.steps for name, times in seconds.items()}
         result["milliseconds"][classes] = {name: round(1e3 * value, 3) for name, value in step.items()}
         result["ratio"][classes] = {name: round(value / step["CE"], 3) for name, value in step.items()}
+        print(f"K = {classes}: {result['milliseconds'][classes]} ms", file=sys.stderr)
         result["kernels"][classes] = {name: count() for name, (_, count) in runs.items()}
 
     print(f"{circumstances['backend']}, {circumstances['device']}: a step of fit in units of that with cross entropy")

@@ -1,0 +1,148 @@
+"""Is it right and fast on a GPU? The reference values of the losses, then the benchmarks, each in a process of its own.
+
+    python benchmarks/gpu.py --out FOLDER [--steps reference loss_in_fit] [--limits reference=120] [--rehearse]
+
+A step that fails or outlasts its limit in seconds is told, and the next one goes on; the exit status is 1 then. FOLDER
+gets `gpu.json`, all results, written anew after every step, and `gpu.log`, all that was printed. `--rehearse` takes the
+least of every step, on any machine.
+"""
+
+import argparse
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+from typing import NamedTuple
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+BACKENDS = ("torch", "jax")
+
+
+class Step(NamedTuple):
+    """Commands that run at once, by name: (backend, arguments of Python); and the seconds that they may take."""
+
+    commands: dict
+    limit: float
+
+
+def steps_of(options):
+    """All steps by name, in the order in which they run."""
+    few = options.rehearse
+    tests = ["-m", "pytest", "-p", "no:cacheprovider", "-W", "default", "--numprocesses", str(options.workers)]
+    reference = [*tests, "tests/losses/test_oracle.py", *(["-k", "NCEandMAE"] if few else [])]
+    exact = [*tests, "tests/losses/test_rows.py", "tests/losses/test_digits.py", *(["-k", "NCEandMAE"] if few else [])]
+    classes = ["--classes", *(["10"] if few else map(str, options.classes))]
+    brief = ["--seconds", "0.1" if few else "2"]
+
+    def on(names, script, *arguments):
+        return {f"{script}, {name}": (name, [f"benchmarks/{script}.py", *arguments]) for name in names}
+
+    tried = ["--steps", "2"] if few else []
+    loss_step = ["--bare", "--entries", "4096" if few else str(2**24), "--losses", "GCE", "NCE", "DAL", "ANLCE"]
+    loss_step += ["--cores", str(os.cpu_count()), *classes, *brief]
+    fit = [*tried, *(["--rounds", "1", "--samples", "1000", "--batch", "8"] if few else ["--steps", "20"])]
+    steps = {
+        "reference": Step({f"reference, {name}": (name, reference) for name in BACKENDS}, 120),
+        "exact": Step({f"exact, {name}": (name, exact) for name in BACKENDS}, 120),
+        "host_syncs": Step(on(("torch",), "host_syncs"), 60),
+    }
+    for script, arguments in (
+        ("loss_in_fit", [*classes, *brief, *tried]),
+        ("loss_step", loss_step),
+        ("fit_step", fit),
+    ):
+        steps |= {f"{script}, {name}": Step(on((name,), script, *arguments), 90) for name in BACKENDS}
+    return steps
+
+
+def run(step, limit, log):
+    """What became of each command: status, seconds, and the JSON of its last line where it printed one."""
+    started, running = time.monotonic(), {}
+    for name, (backend, arguments) in step.commands.items():
+        environment = os.environ | {"KERAS_BACKEND": backend, "PYTHONUNBUFFERED": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+        # The tests keep off a GPU unless they are told.
+        environment.setdefault("CUDA_VISIBLE_DEVICES", "0")
+        environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")
+        path = log.with_name(f".{name.replace(', ', '-')}.part")
+        with path.open("w") as file:
+            process = subprocess.Popen(
+                [sys.executable, *arguments],
+                cwd=ROOT,
+                env=environment,
+                stdout=file,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        running[name] = process, path
+    results = {}
+    for name, (process, path) in running.items():
+        try:
+            status = process.wait(max(0.0, started + limit - time.monotonic()))
+            told = "done" if status == 0 else f"failed with status {status}"
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)  # its own workers too
+            process.wait()
+            told = f"stopped after {limit:g} s"
+        printed = path.read_text(errors="replace")
+        path.unlink()
+        with log.open("a") as file:
+            file.write(f"== {name}: {told}\n{printed}\n")
+        results[name] = {"status": told, "seconds": round(time.monotonic() - started, 1), "result": last_json(printed)}
+        shown = [line for line in printed.splitlines() if not line.startswith(("{", "USDT:"))]
+        print(f"== {name}: {told}, {results[name]['seconds']} s", *shown[-12:], sep="\n", flush=True)
+    return results
+
+
+def last_json(printed):
+    """The last line that is a JSON object, read, or None."""
+    for line in reversed(printed.splitlines()):
+        if line.startswith("{"):
+            try:
+                return json.loads(line)
+            except json.JSONDecodeError:
+                continue
+    return None
+
+
+def limits_of(texts, known):
+    limits = {}
+    for text in texts:
+        name, _, seconds = text.partition("=")
+        if name not in known or not seconds.replace(".", "", 1).isdigit():
+            raise SystemExit(f"--limits takes STEP=SECONDS of {', '.join(known)}. Received: {text!r}.")
+        limits[name] = float(seconds)
+    return limits
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER")
+    parser.add_argument("--steps", nargs="+", metavar="STEP", help="names, or their beginnings (default: all)")
+    parser.add_argument("--limits", nargs="+", default=[], metavar="STEP=SECONDS")
+    parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="of each test run")
+    parser.add_argument("--classes", nargs="+", type=int, default=(10, 100, 1_000, 10_000, 100_000))
+    parser.add_argument("--rehearse", action="store_true", help="the least of every step")
+    options = parser.parse_args()
+    steps = steps_of(options)
+    limits = limits_of(options.limits, [*steps, *{name.partition(",")[0]: None for name in steps}])
+    wanted = options.steps or list(steps)
+    if unknown := [name for name in wanted if not any(step.startswith(name) for step in steps)]:
+        raise SystemExit(f"Unknown steps: {', '.join(unknown)}. Known: {'; '.join(steps)}.")
+    options.out.mkdir(parents=True, exist_ok=True)
+    results = {}
+    for name, step in steps.items():
+        if not any(name.startswith(beginning) for beginning in wanted):
+            continue
+        limit = limits.get(name, limits.get(name.partition(",")[0], step.limit))
+        results |= run(step, limit, options.out / "gpu.log")
+        (options.out / "gpu.json").write_text(json.dumps(results, indent=1))
+    if bad := [name for name, result in results.items() if result["status"] != "done"]:
+        raise SystemExit(f"Not done: {'; '.join(bad)}.")
+
+
+if __name__ == "__main__":
+    main()
