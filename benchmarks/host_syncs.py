@@ -67,6 +67,8 @@ def _place(stack):
     for name in ("keras_robust", "keras", ""):
         for frame in reversed(stack):
             parts = frame.filename.split("/")
+            if frame.name == "fit" and name == "keras_robust":
+                continue  # it hands everything on to Keras
             if name in parts[:-1] or not name:
                 inside = "/".join(parts[len(parts) - 1 - parts[::-1].index(name) :]) if name else frame.filename
                 return f"{inside}:{frame.lineno} {frame.line}"

@@ -169,6 +169,14 @@ def select(condition, then, otherwise):
     return ops.where(condition, then, otherwise)
 
 
+def increase(variable) -> None:
+    """Adds one to a variable in a step; Keras makes a tensor of the number, and PyTorch waits for it to reach a GPU."""
+    if keras.backend.backend() == "torch":
+        variable.assign(variable.value + 1)
+    else:
+        variable.assign_add(1)
+
+
 def equals(x, number):
     """`ops.equal` of a tensor and a number, which stays one; see `select`."""
     if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):

@@ -88,7 +88,11 @@ class CoupledSGD(keras.optimizers.SGD):
         grads = _dense(grads)
         if self.global_clipnorm is None:
             return grads
-        factor = ops.minimum(1.0, self.global_clipnorm / (_norm(_summed_over_replicas(grads)) + 1e-6))
+        factor = self.global_clipnorm / (_norm(_summed_over_replicas(grads)) + 1e-6)
+        if keras.backend.backend() == "torch":  # a number that is made a tensor has the step wait for the device
+            factor = factor.clamp(max=1.0)
+            return [g * factor.to(g.dtype) for g in grads]
+        factor = ops.minimum(1.0, factor)
         return [ops.multiply(g, ops.cast(factor, g.dtype)) for g in grads]
 
     def _apply_weight_decay(self, variables):

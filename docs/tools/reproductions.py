@@ -90,19 +90,18 @@ def main(arguments: list[str]) -> None:
 
 
 def _own(runs):
-    """The section of our own runs, a table for each scale."""
+    """The section of our own runs, a table for each scale and machine."""
     if not runs:
         return []
     lines = ["## Our own runs", "", OWN]
-    for scale in dict.fromkeys(run.scale for run in runs):
-        lines += [f"Scale {scale}:", "", _line(["recipe", "seeds", "paper", *_MEASURED.values()])]
+    for scale, setup in dict.fromkeys((run.scale, run.setup) for run in runs):
+        lines += [f"Scale {scale}: {setup}.", "", _line(["recipe", "seeds", "paper", *_MEASURED.values()])]
         lines += [_line(["---"] * 2 + ["---:"] * (1 + len(_MEASURED)))]
-        here = [run for run in runs if run.scale == scale]
-        for run in here:
+        for run in (run for run in runs if (run.scale, run.setup) == (scale, setup)):
             paper = (run.scale == "full" and BY_NAME[run.recipe].expected) or "-"
             cells = (run.cell(name) for name in _MEASURED)
             lines.append(_line([run.recipe, ", ".join(map(str, run.seeds)), *map(str, (paper, *cells))]))
-        lines += ["", *_listed("Made with", _distinct(run.setup for run in here))]
+        lines.append("")
     return ["\n".join(lines)]
 
 
@@ -225,9 +224,6 @@ def _in_short(obstacle):
 def _listed(title, items):
     return [f"{title}:", "", *(f"- {item}" for item in items), ""] if items else []
 
-
-def _distinct(items):
-    return list(dict.fromkeys(items))
 
 
 def _line(cells):

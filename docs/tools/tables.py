@@ -154,8 +154,8 @@ def reproduced():
         row = recipes.get(run.recipe)
         if run.scale == "full":
             seeds = f"{len(run.seeds)} seed" + "s" * (len(run.seeds) > 1)
-            rows.append((f"`{run.recipe}`", str(row.expected), f"{run.cell()}, {seeds}"))
-    return _table(("recipe", "paper, %", "here, %"), rows, right=2)
+            rows.append((f"`{run.recipe}`", str(row.expected), f"{run.cell()}, {seeds}", run.setup.split(";")[0]))
+    return _table(("recipe", "paper, %", "here, %", "made with"), rows)
 
 
 def datasets():

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import select
+from keras_robust.backend import increase, select
 from keras_robust.labels import class_ids
 from keras_robust.weight_log import RECORD
 
@@ -53,7 +53,7 @@ class Recorder:
         rows = ops.reshape(ops.convert_to_tensor(provenance.index), (-1,))
         known = ops.logical_and(rows >= 0, rows < self.num_samples)
         rows = ops.cast(select(known, rows, self.num_samples), "int32")[:, None]
-        clean = ops.full_like(statistics.label, -1)
+        clean = ops.zeros_like(statistics.label) - 1
         if provenance.clean is not None:
             clean = class_ids(provenance.clean, y_pred)
         step = ops.ones_like(statistics.label) * self.step
@@ -61,7 +61,7 @@ class Recorder:
         floats = ops.stack([ops.cast(getattr(statistics, name), "float32") for name in FLOATS], axis=-1)
         self.floats.assign(ops.scatter_update(self.floats, rows, floats))
         self.integers.assign(ops.scatter_update(self.integers, rows, ops.stack(integers, axis=-1)))
-        self.step.assign_add(1)
+        increase(self.step)
 
     def records(self) -> np.ndarray:
         """What was recorded since `reset`, (samples,), of dtype `RECORD` and without learning rates.

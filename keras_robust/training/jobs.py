@@ -157,8 +157,9 @@ class _Bar(keras.callbacks.Callback):
     def on_epoch_begin(self, epoch, logs=None):
         self.epoch = epoch
 
-    def on_train_batch_end(self, batch, logs=None):
-        self.progress.update(self.bar, completed=self.epoch * self.steps + batch + 1)
+    def on_train_batch_begin(self, batch, logs=None):
+        # At its end Keras would read the metrics of every step, and so wait for the accelerator.
+        self.progress.update(self.bar, completed=self.epoch * self.steps + batch)
 
     def on_epoch_end(self, epoch, logs=None):
         self.progress.update(
