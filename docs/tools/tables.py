@@ -149,18 +149,20 @@ def printed(*datasets):
 
 
 def reproduced():
-    rows = []
+    rows, setups = [], {}
     for run in RUNS:
         row = recipes.get(run.recipe)
         if run.scale == "full":
             seeds = f"{len(run.seeds)} seed" + "s" * (len(run.seeds) > 1)
-            rows.append((f"`{run.recipe}`", str(row.expected), f"{run.cell()}, {seeds}", run.setup.split(";")[0]))
-    return _table(("recipe", "paper, %", "here, %", "made with"), rows)
+            letter = setups.setdefault(run.setup, "abcdefgh"[len(setups)])
+            rows.append((f"`{run.recipe}`", str(row.expected), f"{run.cell()}, {seeds} ({letter})"))
+    made = [f"- ({letter}) {setup}" for setup, letter in setups.items()]
+    return "\n".join([_table(("recipe", "paper, %", "here, %"), rows, right=2), "", *made])
 
 
 def datasets():
     """The catalog."""
-    kinds = {"digits": "embedded", "archive": "npz or TFDS"}
+    kinds = {"digits": "embedded", "archive": "npz, official files or TFDS"}
     rows = []
     for row in CATALOG.values():
         train = "not printed" if row.train_size is None else f"{row.train_size:,}" if row.train_size else "-"

@@ -89,7 +89,7 @@ def _pillow():
     try:
         from PIL import Image
     except ImportError as error:
-        raise missing("Images are read with Pillow", "images") from error
+        raise missing("Images are read with Pillow", "data") from error
     return Image
 
 

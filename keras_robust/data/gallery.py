@@ -80,7 +80,7 @@ def _thumbnail(path):
     try:
         from PIL import Image, ImageOps
     except ImportError as error:
-        raise missing("Images are read with Pillow, matplotlib's", "plots") from error
+        raise missing("Images are read with Pillow", "data") from error
     try:
         with Image.open(path) as image:
             return np.asarray(ImageOps.pad(image.convert("RGB"), (_SIDE, _SIDE)))

@@ -44,7 +44,7 @@ def import_tensorflow():
     try:
         import tensorflow as tf
     except ImportError as error:
-        raise missing("Data pipelines are built with TensorFlow's tf.data, whatever Keras' backend", "data") from error
+        raise missing("Data pipelines are built with TensorFlow's tf.data, whatever Keras' backend", "tfds") from error
     return tf
 
 

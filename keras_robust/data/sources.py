@@ -140,7 +140,7 @@ def _from_tfds(folder, row):
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise missing(f"{prepared} is read with TFDS", "data") from error
+        raise missing(f"{prepared} is read with TFDS", "tfds") from error
     builder = tfds.builder_from_directory(str(prepared))
     checked, ids = {}, None
     for split in ("train", "test"):

@@ -50,7 +50,7 @@ def read_records(builder: str, folder, names) -> dict[str, np.ndarray]:
     try:
         import tensorflow_datasets as tfds
     except ImportError as error:
-        raise missing(f"{folder} holds TFDS records", "data") from error
+        raise missing(f"{folder} holds TFDS records", "tfds") from error
     columns = tfds.decode.PartialDecoding(dict.fromkeys(("id", *names), True))
     prepared = tfds.builder(builder, data_dir=str(folder))
     if not prepared.is_prepared():

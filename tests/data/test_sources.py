@@ -263,10 +263,10 @@ def test_damaged_tfds_records_are_named(prepared, tmp_path):
 
 def test_missing_extras_say_what_to_install(prepared, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
-    with pytest.raises(ImportError, match=r"cifar10.* pip install -e '\.\[data\]' in the clone"):
+    with pytest.raises(ImportError, match=r"cifar10.* pip install -e '\.\[tfds\]' in the clone"):
         data.load_arrays("cifar10", prepared)
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     asked, arrays = {"pipeline": "tf.data"}, (np.zeros((2, 1)), np.zeros(2, int))
     for call in (lambda: data.load("digits", **asked), lambda: data.with_provenance(arrays, **asked)):
-        with pytest.raises(ImportError, match=r"tf.data.* pip install -e '\.\[data\]' in the clone"):
+        with pytest.raises(ImportError, match=r"tf.data.* pip install -e '\.\[tfds\]' in the clone"):
             call()

@@ -85,7 +85,7 @@ def test_tfds_records_that_are_not_prepared_are_refused(tmp_path):
 def test_tfds_records_without_tfds(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow_datasets", None)
     (tmp_path / "cifar10_n").mkdir()
-    with pytest.raises(ImportError, match=r"pip install -e '\.\[data\]' in the clone"):
+    with pytest.raises(ImportError, match=r"pip install -e '\.\[tfds\]' in the clone"):
         noise.human("worst", tmp_path)
 
 
