@@ -17,7 +17,8 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log", "optimizers"],
+    ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log"],
+    ["optimizers.steps", "optimizers.coupled", "optimizers.rates", "optimizers"],
     ["catalog.schema", "catalog.classes", "catalog.table", "catalog"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
     ["losses.initialization", "losses.numerics", "losses.evidence", "losses.saved", "losses.declaration"],
@@ -36,7 +37,7 @@ FLOORS = [
     ["losses.inputs", "losses.samples", "losses.calling", "losses.base", "losses.algebra", "losses.margins"],
     ["losses.elementary", "losses.asymmetric", "losses.jensen_shannon", "losses.bi_tempered"],
     ["losses.whole_prediction", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
-    ["losses.peer", "losses.binary", "losses.corrected", "regularization"],
+    ["losses.peer", "losses.binary", "losses.corrected", "regularization", "jacobian"],
     ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
     ["losses", "noise", "data", "models"],
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],

@@ -25,7 +25,6 @@ NETWORKS = (
 NOT_YET = {
     "algorithm": "training algorithms are not there yet",
     "backdoor": "triggers in training images are not there yet; `noise.backdoor` makes such data",
-    "jacobian": "a penalty on the Jacobian is not there yet",
     "pretrained": "weights from a file are not there yet",
     "validation": "held-out images are not there yet",
 }

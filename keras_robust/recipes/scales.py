@@ -135,12 +135,15 @@ def method(recipe: Recipe) -> Method:
         epochs=recipe.epochs,
         l1=recipe.l1,
         callbacks=recipe.callbacks,
+        jacobian=recipe.jacobian,
     )
 
 
 def _optimizer(recipe):
     if recipe.optimizer == "adam":
-        return keras.optimizers.Adam(recipe.rate(0), epsilon=1e-8, global_clipnorm=recipe.clip_norm)
+        return optimizers.CoupledAdam(
+            recipe.rate(0), weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
+        )
     return optimizers.CoupledSGD(
         recipe.rate(0),
         momentum=recipe.momentum,

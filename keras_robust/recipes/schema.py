@@ -45,7 +45,7 @@ class Recipe:
         weight_decay: as PyTorch's optimizers have it: coupled, over all weights.
         clip_norm: largest norm of the gradient over all weights, or None.
         l1: factor of the absolute values of all weights (`regularize`).
-        jacobian: factor of the squared norm of the Jacobian of the outputs in the images.
+        jacobian: factor of the squared norm of the Jacobian of the outputs in the images, as `JacobianPenalty` has it.
         moving: what moves the loss's hyper-parameters, as `read_callbacks` reads it, or None.
         initializer: of all kernels, biases being zero; None: as the network comes.
         pretrained: whether training starts from weights in a file, or the name of the data set that they are of.
@@ -178,8 +178,6 @@ class Recipe:
         """Why it cannot be run: settings that are missing, and what the runner does not do yet."""
         lacks = (f"it lacks {', '.join(self.missing)}",) if self.missing else ()
         asked = (name for name in NOT_YET if getattr(self, name))
-        if self.optimizer == "adam" and self.weight_decay:
-            lacks += (f"weight_decay={self.weight_decay!r}: coupled decay with Adam is not there yet",)
         return *lacks, *(f"{name}={getattr(self, name)!r}: {NOT_YET[name]}" for name in asked)
 
     @property

@@ -8,6 +8,7 @@ import keras
 
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
 from keras_robust.data import Splits
+from keras_robust.jacobian import JacobianPenalty
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
@@ -67,6 +68,7 @@ class Method:
         rate: learning rate of an epoch, counted from 0.
         epochs: epochs of the whole training.
         l1: factor of the L1 penalty on all weights.
+        jacobian: factor of the penalty on the Jacobian of the outputs in the images, as `JacobianPenalty` takes it.
     """
 
     loss: Callable[[], RobustLoss]
@@ -75,6 +77,7 @@ class Method:
     epochs: int
     l1: float = 0.0
     callbacks: Callable[[], list] = list
+    jacobian: float = 0.0
 
 
 def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):
@@ -95,7 +98,8 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     model = task.model()
     if method.l1:
         regularize(model, l1=method.l1)
-    model = ProvenanceModel(model)
+    penalty = JacobianPenalty(method.jacobian, seed=seed) if method.jacobian else None
+    model = ProvenanceModel(model, penalty=penalty)
     model.compile(
         method.optimizer(),
         loss=method.loss(),

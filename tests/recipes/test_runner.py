@@ -33,6 +33,10 @@ SMALL = {
 }
 
 
+#: On PyTorch and JAX.
+on_two = pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="two backends are enough")
+
+
 def rehearse(folder, **options):
     return recipes.run(NAME, scale="smoke", folder=folder, console=QUIET, **options)
 
@@ -205,6 +209,21 @@ def test_a_recipe_of_your_own_on_the_digits(scale, logged, tmp_path):
     np.testing.assert_array_equal(records["label"][seen], labels.noisy[seen])
 
 
+ASKED = {"jacobian": {"jacobian": 0.5}, "adam": {"optimizer": "adam", "momentum": None, "weight_decay": 0.5}}
+
+
+@on_two
+@pytest.mark.parametrize("changes", ASKED.values(), ids=ASKED)
+def test_what_a_setting_asks_for_moves_the_weights(changes, tmp_path):
+    """The same two steps without it end elsewhere."""
+    weights = []
+    for name, wanted in (("with", changes), ("without", changes | {next(reversed(changes)): 0.0})):
+        rehearse(tmp_path / name, changes=wanted, seeds=[1])
+        model = keras.saving.load_model(tmp_path / name / "seed-1" / "model.keras", compile=False)
+        weights.append(np.concatenate([value.ravel() for value in model.get_weights()]))
+    assert np.abs(weights[0] - weights[1]).max() > 1e-4
+
+
 @once
 def test_data_without_clean_labels(tmp_path):
     report = recipes.run("dal/mini_webvision/real/ce", scale="smoke", folder=tmp_path / "run", console=QUIET,
@@ -241,7 +260,6 @@ def test_data_without_clean_labels(tmp_path):
             ["run", "anl/clothing1m/real/ce", "--scale", "smoke"],
             "pretrained='imagenet': weights from a file are not there yet",
         ),
-        (["run", NAME, "--set", "jacobian=0.1"], "jacobian=0.1: a penalty on the Jacobian is not there yet"),
         (["run", "logit-bias/cifar10/clean/symce/mlp1024", "--scale", "smoke"], "it lacks loss"),
         (["run", "dal/animal10n/real/dal"], "it lacks augmentation; `changes` gives what it lacks"),
         (["run", NAME, "--set", "augmentation=dal"], "`augmentation` of Recipe must be one of 'anl'"),
