@@ -6,14 +6,17 @@ from keras_robust.data.loading import DatasetInfo, Splits, load, load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
 from keras_robust.data.provenance import with_provenance
 from keras_robust.data.sources import Arrays, load_arrays
+from keras_robust.data.validation import as_tested, held_out
 
 __all__ = [
     "Arrays",
     "DatasetInfo",
     "Gallery",
     "Splits",
+    "as_tested",
     "gallery",
     "generated",
+    "held_out",
     "hide_gpus_from_tensorflow",
     "load",
     "load_arrays",

@@ -70,6 +70,7 @@ def load(
     exact: bool = False,
     fraction: float = 1.0,
     first_epoch: int = 0,
+    left_out=(),
     arrays: Arrays | None = None,
     drop_remainder: bool = False,
     download: bool = False,
@@ -108,6 +109,7 @@ def load(
         fraction: share of the training and of the test samples that is used, in (0, 1], the same ones for every seed.
             Numbers of samples, and the noise, stay those of the whole data set.
         first_epoch: epochs that count as past: a run resumed after so many sees what an uninterrupted one would.
+        left_out: positions of training samples that are not trained on, such as `held_out` draws.
         arrays: images and labels to use in place of the data set's own, such as `data.generated(name)`.
         drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
             wants it.
@@ -144,6 +146,7 @@ def load(
     sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
     published = (row.train_size, row.test_size)
     picked = [chosen(size, fraction) for size in sizes]
+    picked[0] = without(left_out, picked[0], sizes[0])
     train = None
     if not row.test_only:
         targets, prepared = _targets(row, stored, drawn), Preparation(recipe, augmentation)
@@ -229,6 +232,16 @@ def chosen(size: int, fraction: float):
     if fraction == 1.0:
         return None
     return np.sort(np.random.default_rng(0).permutation(size)[: max(1, round(fraction * size))])
+
+
+def without(left_out, used, size: int):
+    """Positions of the samples that are used and not left out; None for all."""
+    if not len(left_out):
+        return used
+    left_out = np.asarray(left_out)
+    if left_out.ndim != 1 or not np.issubdtype(left_out.dtype, np.integer) or not np.isin(left_out, range(size)).all():
+        refuse("load", "left_out", f"positions of training samples from 0 and below {size:,}", left_out)
+    return np.setdiff1d(np.arange(size) if used is None else used, left_out)
 
 
 def _labels(row, noise, stored, recipe, seed, data_dir, exact):

@@ -8,9 +8,10 @@ import numpy as np
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
-from keras_robust.data.loading import chosen
+from keras_robust.data.loading import chosen, without
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
+from keras_robust.recipes import probing
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import Batches, Method, Task
 
@@ -23,7 +24,7 @@ REHEARSED = {
     "weight_decay": 1e-4,
     "augmentation": None,
 }
-REHEARSED_STEPS, REHEARSED_BATCH = 2, 8
+REHEARSED_STEPS, REHEARSED_BATCH, REHEARSED_POISONED = 2, 8, 2
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,8 @@ class Scale:
         batch = min(REHEARSED_BATCH, recipe.batch_size or REHEARSED_BATCH)
         # Exact counts of so few labels would be none.
         settings = {"epochs": 1, "batch_size": batch, "exact_noise": False}
+        if recipe.backdoor:
+            settings["poisoned"] = min(recipe.poisoned, REHEARSED_POISONED)
         settings |= {name: value for name, value in REHEARSED.items() if name in recipe.missing}
         if {"decay", "boundaries"} & set(recipe.missing):
             settings["schedule"] = "cosine"
@@ -89,8 +92,12 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
     if scale.rehearsal:
         arrays = data.generated(recipe.dataset, REHEARSED_STEPS * recipe.batch_size, test_size=recipe.batch_size)
     noise = recipe.noise or (None if recipe.wrong_as_given else "symmetric:0")  # none is wrong, and recorded as such
+    arrays = probing.stored(recipe, arrays, data_dir)
+    if recipe.backdoor:
+        arrays, noise = probing.poisoned(recipe, arrays, seed)
+    held_out = probing.validated_on(recipe, arrays, scale.fraction, seed)
     if CATALOG[recipe.dataset].reader == "digits":
-        return _digits(recipe, noise, scale, seed, arrays)
+        return _digits(recipe, noise, scale, seed, arrays, held_out)
     splits = data.load(
         recipe.dataset,
         noise,
@@ -102,19 +109,31 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         exact=recipe.exact_noise,
         fraction=scale.fraction,
         first_epoch=first_epoch,
+        left_out=() if held_out is None else held_out,
         arrays=arrays,
     )
-    return Task.of(splits, _network(recipe))
+
+    def tested(images, labels, positions):
+        return data.as_tested(recipe.dataset, images, labels, recipe.augmentation, recipe.batch_size, positions)
+
+    probes = probing.probes(recipe, arrays, splits.noise, held_out, scale.fraction, tested)
+    return Task.of(splits, _network(recipe), probes=probes, held_out=held_out)
 
 
-def _digits(recipe, noise, scale, seed, arrays):
+def _digits(recipe, noise, scale, seed, arrays, held_out):
     stored, labels = data.load_noisy(recipe.dataset, noise, seed, exact=recipe.exact_noise, arrays=arrays)
     targets = {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean}
     rows, tested = (chosen(len(y), scale.fraction) for y in (stored.y_train, stored.y_test))
+    rows = without(() if held_out is None else held_out, rows, len(labels.noisy))
     rows, tested = (slice(None) if which is None else which for which in (rows, tested))
     unit = 255.0 if stored.x_train.dtype == np.uint8 else 1.0  # generated ones
     images, targets = stored.x_train[rows] / unit, {name: values[rows] for name, values in targets.items()}
     test = stored.x_test[tested] / unit, stored.y_test[tested]
+
+    def in_one_batch(images, labels, positions):
+        rows = slice(None) if positions is None else positions
+        return [(images[rows] / unit, labels[rows])]
+
     return Task(
         train={"x": Batches(images, targets, recipe.batch_size, seed), "shuffle": False},
         test={"validation_data": test, "validation_batch_size": len(test[1])},
@@ -123,6 +142,8 @@ def _digits(recipe, noise, scale, seed, arrays):
         input_shape=stored.input_shape,
         num_classes=stored.num_classes,
         network=_network(recipe),
+        probes=probing.probes(recipe, stored, labels, held_out, scale.fraction, in_one_batch),
+        held_out=held_out,
     )
 
 

@@ -34,9 +34,10 @@ def sweep(
     """Trains a recipe with every combination of the values, once for each seed.
 
     Each run has a folder of its own in `folder`, as those of `run` have; `folder` has table.csv, runs.csv (one line an
-    epoch) and heatmap.png, the test accuracy after the last epoch. What was stopped resumes when it is called again,
-    and runs that are done are read: values and seeds may be added later. The best of many accuracies on test images is
-    too good: to choose by them, hold out images of your own.
+    epoch) and heatmap.png, the test accuracy after the last epoch, or that on held-out images where the recipe has
+    some. What was stopped resumes when it is called again, and runs that are done are read: values and seeds may be
+    added later. The best of many accuracies on test images is too good: to choose a value, hold images out with
+    changes={"validation": 0.1, "validation_labels": "noisy"}.
 
     Args:
         recipe, seeds, data_dir, scale, changes, console: as in `run`.
@@ -112,8 +113,11 @@ def _heat_map(grid, values):
     """The accuracies, the last name from left to right, combinations of the others from top to bottom."""
     *others, last = values
     rows = [", ".join(f"{n}={v}" for n, v in zip(others, row, strict=True)) for row in _combinations(values, others)]
-    accuracies = np.array([row["last"] for row in grid.rows()]).reshape(len(rows), len(values[last]))
-    ax = plots.heat_map(accuracies, rows, [str(value) for value in values[last]], title=grid.title)
+    measured, label = [row["last"] for row in grid.rows()], {}
+    if None not in (held_out := [row.get("validation") for row in grid.rows()]):
+        measured, label = held_out, {"label": "accuracy on held-out images (%)"}
+    accuracies = np.array(measured).reshape(len(rows), len(values[last]))
+    ax = plots.heat_map(accuracies, rows, [str(value) for value in values[last]], title=grid.title, **label)
     ax.set_xlabel(last)
     return ax.figure
 

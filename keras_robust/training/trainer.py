@@ -15,6 +15,7 @@ from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 from keras_robust.training.batches import Batches
 from keras_robust.training.checkpoint import Checkpoint
+from keras_robust.training.probes import Probe, Probing
 
 # Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
 # would loop over them in Python.
@@ -31,6 +32,8 @@ class Task:
         labels: the wrong labels, sample by sample; None where nobody knows which are wrong.
         num_samples: number of training samples; they are numbered from 0.
         network: a function of (input_shape, num_classes, classifier_activation) that makes a model.
+        probes: what else is measured after each epoch.
+        held_out: positions of samples that are not trained on, or None.
     """
 
     train: dict[str, Any]
@@ -40,9 +43,11 @@ class Task:
     input_shape: tuple
     num_classes: int
     network: Any
+    probes: tuple[Probe, ...] = ()
+    held_out: Any = None
 
     @classmethod
-    def of(cls, splits: Splits, network) -> "Task":
+    def of(cls, splits: Splits, network, **measured) -> "Task":
         """The task of a data set's pipelines, which have their own order."""
         return cls(
             train={"x": splits.train, "shuffle": False},
@@ -52,6 +57,7 @@ class Task:
             input_shape=splits.info.input_shape,
             num_classes=splits.info.num_classes,
             network=network,
+            **measured,
         )
 
     def model(self):
@@ -114,6 +120,7 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     kept = [checkpoint] if checkpoint else []
     if isinstance(task.train["x"], Batches):
         kept.append(task.train["x"].follower())
+    probing = [Probing(task.probes)] if task.probes else []
     moving = method.callbacks()
     for one in moving:
         if isinstance(one, DALSchedule) and one.epochs is None:
@@ -123,7 +130,7 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
         **task.test,
         initial_epoch=checkpoint.epoch if checkpoint else 0,
         epochs=method.epochs,
-        callbacks=[rate, *moving, logger, *callbacks, *kept],
+        callbacks=[rate, *moving, logger, *probing, *callbacks, *kept],
         verbose=0,
     )
     return model, history, logger

@@ -253,10 +253,6 @@ def test_data_without_clean_labels(tmp_path):
             "algorithm='ELR(beta=0.9, lam=7)': training algorithms are not there yet",
         ),
         (
-            ["run", "dal/cifar10/backdoor:local/ce", "--scale", "smoke"],
-            "backdoor='local': triggers in training images are not",
-        ),
-        (
             ["run", "anl/clothing1m/real/ce", "--scale", "smoke"],
             "pretrained='imagenet': weights from a file are not there yet",
         ),

@@ -107,16 +107,15 @@ def test_why_a_row_is_not_run():
     asking = {
         "algorithm": "ELR()",
         "pretrained": True,
-        "validation": 0.1,
-        "validation_labels": "noisy",
     }
     row = dataclasses.replace(ROW, missing=("epochs",), epochs=None, **asking)
     lacks, *rest = row.obstacles
     assert lacks == "it lacks epochs"
     assert rest[0] == "algorithm='ELR()': training algorithms are not there yet"
-    assert [obstacle.partition("=")[0] for obstacle in rest] == ["algorithm", "pretrained", "validation"]
+    assert [obstacle.partition("=")[0] for obstacle in rest] == ["algorithm", "pretrained"]
     assert not row.runnable
     assert dataclasses.replace(ROW, optimizer="adam", momentum=None, weight_decay=1e-4, jacobian=0.1).runnable
+    assert dataclasses.replace(ROW, validation=0.1, validation_labels="noisy").runnable
 
 
 def test_names_follow_the_fields():
