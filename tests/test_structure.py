@@ -38,7 +38,7 @@ FLOORS = [
     ["losses.elementary", "losses.asymmetric", "losses.jensen_shannon", "losses.bi_tempered"],
     ["losses.whole_prediction", "losses.active_passive", "losses.active_negative", "losses.logit_bias"],
     ["losses.peer", "losses.binary", "losses.corrected", "regularization", "jacobian"],
-    ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone"],
+    ["models.blocks", "models.small", "models.resnet", "models.vgg", "models.backbone", "models.pretrained"],
     ["losses", "noise", "data", "models"],
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.tolerance"],
@@ -69,16 +69,10 @@ FLOORS = [
     ["training.jobs", "training"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],
-    [
-        "recipes.probing",
-        "recipes.scales",
-        "recipes.report",
-        "recipes.runner",
-        "recipes.grid",
-        "recipes.sweeps",
-        "recipes",
-    ],
-    ["comparison", "recommendation", "search", "cli", "__main__"],
+    ["recipes.probing", "recipes.scales", "recipes.planning", "recipes.report", "recipes.runner", "recipes.grid"],
+    ["recipes.sweeps", "recipes"],
+    ["comparison", "recommendation", "search"],
+    ["cli.arguments", "cli.runs", "cli.labels", "cli.pictures", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
 

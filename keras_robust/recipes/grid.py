@@ -11,7 +11,7 @@ from rich.table import Table
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.runs import log_name
-from keras_robust.recipes.runner import job, settings
+from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import train_all
 from keras_robust.training.folder import read_history, write_rows
@@ -140,8 +140,7 @@ def train_grid(
     folder,
     entries: list[Entry],
     seeds,
-    scale: str = "full",
-    data_dir=None,
+    here: Conditions,
     console: Console | None = None,
     varying=(),
     title: str | None = None,
@@ -150,7 +149,7 @@ def train_grid(
     """Trains recipes on all seeds in one folder, which resumes as `run` does.
 
     Args:
-        entries: the recipes, as `prepared` gives them.
+        entries: the recipes, as `here` prepares them.
         varying: settings in which they differ; the folder keeps to the others.
         title: of the table; None: data set and noise.
         remarks: for the table.
@@ -159,9 +158,9 @@ def train_grid(
     if twice := sorted(name for name in set(names) if names.count(name) > 1):
         refuse("train_grid", "entries", "told apart by letters and numbers of their labels", twice)
     first = entries[0].recipe
-    shared = {name: value for name, value in settings(first, scale, data_dir).items() if name not in varying}
+    shared = {name: value for name, value in here.settings(first).items() if name not in varying}
     jobs = [
-        job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", scale, seed, data_dir)
+        here.job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", seed)
         for entry in entries
         for seed in seeds
     ]

@@ -24,7 +24,6 @@ NETWORKS = (
 #: What a recipe may ask for and `recipes.run` does not do yet.
 NOT_YET = {
     "algorithm": "training algorithms are not there yet",
-    "pretrained": "weights from a file are not there yet",
 }
 
 

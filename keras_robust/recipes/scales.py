@@ -78,7 +78,7 @@ SCALES = {
 }
 
 
-def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: int = 0) -> Task:
+def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: int = 0, weights=None) -> Task:
     """What a recipe learns: its data with its noise and augmentation, and its network.
 
     Args:
@@ -87,6 +87,7 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         seed: of the noise, the orders and the augmentation.
         data_dir: folder of the data set, as `data.load` takes it.
         first_epoch: epochs that were trained already.
+        weights: file that the network starts from, or None.
     """
     arrays = None
     if scale.rehearsal:
@@ -97,7 +98,7 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         arrays, noise = probing.poisoned(recipe, arrays, seed)
     held_out = probing.validated_on(recipe, arrays, scale.fraction, seed)
     if CATALOG[recipe.dataset].reader == "digits":
-        return _digits(recipe, noise, scale, seed, arrays, held_out)
+        return _digits(recipe, noise, scale, seed, arrays, held_out, weights)
     splits = data.load(
         recipe.dataset,
         noise,
@@ -117,10 +118,10 @@ def task(recipe: Recipe, scale: Scale, seed: int, data_dir=None, first_epoch: in
         return data.as_tested(recipe.dataset, images, labels, recipe.augmentation, recipe.batch_size, positions)
 
     probes = probing.probes(recipe, arrays, splits.noise, held_out, scale.fraction, tested)
-    return Task.of(splits, _network(recipe), probes=probes, held_out=held_out)
+    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out)
 
 
-def _digits(recipe, noise, scale, seed, arrays, held_out):
+def _digits(recipe, noise, scale, seed, arrays, held_out, weights):
     stored, labels = data.load_noisy(recipe.dataset, noise, seed, exact=recipe.exact_noise, arrays=arrays)
     targets = {"label": labels.noisy, "index": np.arange(len(labels.noisy)), "clean": labels.clean}
     rows, tested = (chosen(len(y), scale.fraction) for y in (stored.y_train, stored.y_test))
@@ -141,7 +142,7 @@ def _digits(recipe, noise, scale, seed, arrays, held_out):
         num_samples=len(labels.noisy),
         input_shape=stored.input_shape,
         num_classes=stored.num_classes,
-        network=_network(recipe),
+        network=network(recipe, weights),
         probes=probing.probes(recipe, stored, labels, held_out, scale.fraction, in_one_batch),
         held_out=held_out,
     )
@@ -174,20 +175,30 @@ def _optimizer(recipe):
     )
 
 
-def _network(recipe):
-    """The recipe's network; an initializer draws all kernels anew, and biases begin at zero."""
+def network(recipe: Recipe, weights=None):
+    """A function that makes the recipe's network.
+
+    An initializer draws all kernels anew, and biases begin at zero; a file of weights fills all but the classifier.
+    """
     build = getattr(models, recipe.network)
-    if recipe.initializer is None:
+    if recipe.initializer is None and weights is None:
         return build
 
-    def network(input_shape, num_classes, classifier_activation):
+    def built(input_shape, num_classes, classifier_activation):
         model = build(input_shape, num_classes, classifier_activation=classifier_activation)
-        for layer in model.layers:
-            if (kernel := getattr(layer, "kernel", None)) is not None:
-                # A new initializer for every layer: one object draws the same numbers again.
-                kernel.assign(INITIALIZERS[recipe.initializer]()(kernel.shape, kernel.dtype))
-                if layer.bias is not None:
-                    layer.bias.assign(keras.ops.zeros(layer.bias.shape, layer.bias.dtype))
+        if recipe.initializer is not None:
+            _draw_anew(model, INITIALIZERS[recipe.initializer])
+        if weights is not None:
+            models.load_pretrained(model, weights)
         return model
 
-    return network
+    return built
+
+
+def _draw_anew(model, initializer):
+    for layer in model.layers:
+        if (kernel := getattr(layer, "kernel", None)) is not None:
+            # A new initializer for every layer: one object draws the same numbers again.
+            kernel.assign(initializer()(kernel.shape, kernel.dtype))
+            if layer.bias is not None:
+                layer.bias.assign(keras.ops.zeros(layer.bias.shape, layer.bias.dtype))

@@ -49,7 +49,8 @@ class Recipe:
         jacobian: factor of the squared norm of the Jacobian of the outputs in the images, as `JacobianPenalty` has it.
         moving: what moves the loss's hyper-parameters, as `read_callbacks` reads it, or None.
         initializer: of all kernels, biases being zero; None: as the network comes.
-        pretrained: whether training starts from weights in a file, or the name of the data set that they are of.
+        pretrained: whether training starts from weights in a file, which `run` is given, or the name of the data set
+            that they are of.
         augmentation: recipe of `data.load(augment=...)`, or None for the data set's own.
         validation: share of the training images that is held out, drawn by `data.held_out`: they are not trained on,
             and the model is measured on them after each epoch.

@@ -14,7 +14,7 @@ from keras_robust.losses.reading import LOSSES
 from keras_robust.recipes.find import get
 from keras_robust.recipes.grid import Entry, Grid, train_grid
 from keras_robust.recipes.moving import CALLBACKS, SCHEDULES
-from keras_robust.recipes.runner import checked_seeds, default_folder, prepared, remarks
+from keras_robust.recipes.planning import Conditions, checked_seeds, default_folder
 from keras_robust.recipes.schema import FIELDS, Recipe
 
 # What says which recipe it is, and how its results are read.
@@ -29,6 +29,7 @@ def sweep(
     folder=None,
     changes: dict | None = None,
     console: Console | None = None,
+    pretrained=None,
     **values,
 ) -> Grid:
     """Trains a recipe with every combination of the values, once for each seed.
@@ -40,7 +41,7 @@ def sweep(
     changes={"validation": 0.1, "validation_labels": "noisy"}.
 
     Args:
-        recipe, seeds, data_dir, scale, changes, console: as in `run`.
+        recipe, seeds, data_dir, scale, changes, console, pretrained: as in `run`.
         folder: where results go; None: runs/ and the name of the recipe, the scale and what is swept.
         values: lists of values by name, of a setting (learning_rate), of an argument of the loss (alpha), or of what
             moves it (q_start).
@@ -65,25 +66,25 @@ def sweep(
         if not isinstance(several, list | tuple) or not several or repeated:
             refuse("sweep", name, "a list of values, none of them twice", several)
     changed = recipe.changed(**changes or {})
-    seeds, entries = checked_seeds("sweep", recipe, seeds), []
+    here, entries = Conditions(scale, data_dir, pretrained), []
+    seeds = checked_seeds("sweep", recipe, seeds)
     for combination in itertools.product(*values.values()):
         told = dict(zip(values, combination, strict=True))
         planned = changed
         for name, value in told.items():
             planned = _with(planned, name, value)
         label = ", ".join(f"{name}={value}" for name, value in told.items())
-        entries.append(Entry(label, prepared("sweep", planned, scale), told))
+        entries.append(Entry(label, here.prepared("sweep", planned), told))
     folder = pathlib.Path(folder or f"{default_folder(recipe, scale)}-sweep-{'-'.join(values)}")
     grid = train_grid(
         folder,
         entries,
         seeds,
-        scale,
-        data_dir,
+        here,
         console,
         varying=("recipe", "loss", "moving", "boundaries", "decay", *values),
         title=recipe.name,
-        remarks=remarks(recipe, changed, entries[0].recipe, scale),
+        remarks=here.remarks(recipe, changed, entries[0].recipe),
     )
     grid.save()
     with whole(folder / "heatmap.png") as draft:

@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness import assert_refused_in_one_line, once
 from rich.console import Console
 
-from keras_robust import cli, data, recipes
+from keras_robust import cli, data, models, recipes
 from keras_robust.diagnostics import WeightLog, log_names
 from keras_robust.noise import NoisyLabels
 from keras_robust.training import jobs
@@ -224,6 +224,40 @@ def test_what_a_setting_asks_for_moves_the_weights(changes, tmp_path):
     assert np.abs(weights[0] - weights[1]).max() > 1e-4
 
 
+@on_two
+def test_training_starts_from_the_weights_of_a_file(tmp_path):
+    """With a rate of nearly nothing the weights stay what they were, all but the classifier's."""
+    keras.utils.set_random_seed(9)
+    source = models.mlp1024((28, 28, 1), 7)
+    source.save(tmp_path / "source.keras")
+    options = {"pretrained": tmp_path / "source.keras", "changes": {"network": "mlp1024", "learning_rate": 1e-12}}
+    report = rehearse(tmp_path / "run", **options)
+    model = keras.saving.load_model(tmp_path / "run" / "seed-1" / "model.keras", compile=False)
+    for name in ("hidden1", "hidden3"):
+        np.testing.assert_allclose(
+            model.get_layer(name).kernel.numpy(), source.get_layer(name).kernel.numpy(), atol=1e-6
+        )
+    assert model.get_layer("predictions").kernel.shape == (512, 10)
+    assert report.remarks[2] == "weights of source.keras: 3 layers loaded, left as drawn: predictions"
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert (settings["pretrained"], settings["weights"]["file"]) == (True, "source.keras")
+    models.mlp1024((28, 28, 1), 7).save(tmp_path / "source.keras")
+    with pytest.raises(FileExistsError, match="holds a run with other settings .*weights: "):
+        rehearse(tmp_path / "run", **options)
+    models.cnn4((28, 28, 1), 7).save(tmp_path / "source.keras")
+    with pytest.raises(ValueError, match="do not fit mlp1024: of 3 layers, 3 not in the file"):
+        rehearse(tmp_path / "other", **options)
+    assert not (tmp_path / "other").exists()
+
+
+@once
+def test_a_row_that_starts_from_weights_is_rehearsed_without(tmp_path):
+    row = recipes.get("anl/clothing1m/real/anl-ce")
+    report = recipes.run(row, scale="smoke", folder=tmp_path, changes={"network": "mlp1024"}, console=QUIET)
+    assert report.remarks[1] == "from weights that are drawn, no file being given"
+    assert json.loads((tmp_path / "settings.json").read_text())["pretrained"] is False
+
+
 @once
 def test_data_without_clean_labels(tmp_path):
     report = recipes.run("dal/mini_webvision/real/ce", scale="smoke", folder=tmp_path / "run", console=QUIET,
@@ -252,9 +286,10 @@ def test_data_without_clean_labels(tmp_path):
             ["run", "dal/cifar100/instance:0.2/elr"],
             "algorithm='ELR(beta=0.9, lam=7)': training algorithms are not there yet",
         ),
+        (["run", "anl/clothing1m/real/ce"], "`pretrained` of run must be a file with weights of imagenet, from which"),
         (
-            ["run", "anl/clothing1m/real/ce", "--scale", "smoke"],
-            "pretrained='imagenet': weights from a file are not there yet",
+            ["run", NAME, "--scale", "smoke", "--pretrained", "x.keras"],
+            "There is no file x.keras with weights",
         ),
         (["run", "logit-bias/cifar10/clean/symce/mlp1024", "--scale", "smoke"], "it lacks loss"),
         (["run", "dal/animal10n/real/dal"], "it lacks augmentation; `changes` gives what it lacks"),

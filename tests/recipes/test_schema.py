@@ -112,7 +112,7 @@ def test_why_a_row_is_not_run():
     lacks, *rest = row.obstacles
     assert lacks == "it lacks epochs"
     assert rest[0] == "algorithm='ELR()': training algorithms are not there yet"
-    assert [obstacle.partition("=")[0] for obstacle in rest] == ["algorithm", "pretrained"]
+    assert [obstacle.partition("=")[0] for obstacle in rest] == ["algorithm"]
     assert not row.runnable
     assert dataclasses.replace(ROW, optimizer="adam", momentum=None, weight_decay=1e-4, jacobian=0.1).runnable
     assert dataclasses.replace(ROW, validation=0.1, validation_labels="noisy").runnable
