@@ -92,7 +92,8 @@ def test_command_trains_and_compares_with_the_paper(tmp_path, capsys):
 
 
 def test_a_run_goes_on_after_a_kill_as_if_nothing_had_happened(cifar, tmp_path):
-    options = {"data_dir": str(cifar), "changes": SMALL}
+    changes = SMALL | {"jacobian": 0.01, "validation": 0.25, "validation_labels": "noisy"}
+    options = {"data_dir": str(cifar), "changes": changes}
     code = f"""
 import os, signal
 from keras_robust import recipes
@@ -116,7 +117,7 @@ recipes.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r},
         recipes.run("anl/cifar10/symmetric:0.4/ce", folder=folder.parent, console=QUIET, **options)
     histories = [read_history(folder / "history.csv") for folder in (broken, whole)]
     assert [row["epoch"] for row in histories[0]] == [1, 2, 3, 4]
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "q", "lam"):
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "held_out_accuracy", "learning_rate", "q", "lam"):
         pair = [[row[name] for row in history] for history in histories]
         np.testing.assert_allclose(*pair, rtol=1e-3, atol=1e-5, err_msg=name)
     recipe = recipes.get("anl/cifar10/symmetric:0.4/ce").changed(**SMALL)
