@@ -27,7 +27,7 @@ def held_out(size: int, share: float, seed: int = 0, fraction: float = 1.0) -> n
     Example:
 
     >>> keras_robust.data.held_out(size=20, share=0.2, seed=1).tolist()
-    [3, 13, 15, 16]
+    [4, 10, 12, 18]
     """
     share = Interval(0.0, 1.0, open_low=True, open_high=True).check("held_out", "share", share)
     used = chosen(size, Interval(0.0, 1.0, open_low=True).check("held_out", "fraction", fraction))

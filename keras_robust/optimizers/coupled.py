@@ -1,5 +1,6 @@
 """Stochastic gradient descent and Adam with the coupled weight decay of PyTorch."""
 
+import math
 import numbers
 
 import keras
@@ -169,9 +170,10 @@ class CoupledAdam(PyTorchSteps, keras.optimizers.Adam):
         )
 
     def _corrections(self, dtype):
-        """1 - beta^t of both moments."""
+        """1 - beta^t of both moments, with all digits: 1 - 0.999 has lost four of them in float32."""
         t = ops.cast(self.iterations + 1, dtype)
-        return tuple(1.0 - ops.power(ops.cast(beta, dtype), t) for beta in (self.beta_1, self.beta_2))
+        exponents = (t * math.log(beta) if beta else ops.full_like(t, -math.inf) for beta in (self.beta_1, self.beta_2))
+        return tuple(-ops.expm1(exponent) for exponent in exponents)
 
     def update_step(self, gradient, variable, learning_rate):
         step = self._decayed(gradient, variable)

@@ -55,7 +55,7 @@ def run(
     >>> name, quiet = "anl/mnist/symmetric:0.8/anl-ce", Console(quiet=True)
     >>> report = keras_robust.recipes.run(name, scale="smoke", folder=tmp_path / "run", console=quiet)
     >>> sorted(report.results[1])[:4]
-    ['auroc', 'best', 'corrected', 'epochs']
+    ['attack', 'auroc', 'best', 'chosen']
     """
     recipe = get(recipe) if isinstance(recipe, str) else recipe
     changed = recipe.changed(**changes or {})
