@@ -6,10 +6,11 @@ import functools
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 NARROW_FLOATS = ("bfloat16", "float16")
+_NO_GRADIENTS = "Gradients need the TensorFlow, JAX or PyTorch backend of Keras. Received: KERAS_BACKEND={}."
 
 
 class cached_property:  # noqa: N801
@@ -232,10 +233,54 @@ def gradient(function, x):
             with torch.enable_grad():
                 leaf = x.detach().requires_grad_(True)
                 return torch.autograd.grad(function(leaf).sum(), leaf)[0]
-    raise ValueError(
-        "Gradients need the TensorFlow, JAX or PyTorch backend of Keras. "
-        f"Received: KERAS_BACKEND={keras.backend.backend()}."
-    )
+    raise ValueError(_NO_GRADIENTS.format(keras.backend.backend()))
+
+
+@not_converted
+def pullback(layer, x, training: bool):
+    """Outputs of a layer on `x`, and a function from directions v to the gradient of `sum(v * outputs)` in `x`.
+
+    Both can be differentiated again in the layer's weights, inside and outside a compiled step, and the layer is called
+    once: what it changes while training, such as the moving averages of batch norm, changes once.
+    """
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+                tape.watch(x)
+                outputs = layer(x, training=training)
+            return outputs, lambda v: tape.gradient(outputs, x, output_gradients=v)
+        case "jax":
+            import jax
+
+            return _pullback_of_jax(jax, layer, x, training)
+        case "torch":
+            import torch
+
+            with torch.enable_grad():
+                leaf = x.detach().requires_grad_(True)
+                outputs = layer(leaf, training=training)
+            return outputs, lambda v: torch.autograd.grad(outputs, leaf, v, retain_graph=True, create_graph=True)[0]
+    raise ValueError(_NO_GRADIENTS.format(keras.backend.backend()))
+
+
+def _pullback_of_jax(jax, layer, x, training):
+    """What the layer changes comes out of the differentiated function, and is then assigned where it was called."""
+    known = [(variable, variable.value) for variable in layer.variables]
+
+    def run(value):
+        with StatelessScope(state_mapping=known, collect_losses=True) as scope:
+            outputs = layer(value, training=training)
+        changed = [scope.get_current_value(variable) for variable in layer.non_trainable_variables]
+        return outputs, (changed, scope.losses)
+
+    outputs, pull, (changed, losses) = jax.vjp(run, x, has_aux=True)
+    for variable, value in zip(layer.non_trainable_variables, changed, strict=True):
+        variable.assign(value)
+    for loss in losses:
+        layer.add_loss(loss)
+    return outputs, lambda v: pull(v)[0]
 
 
 def variable_scope(model):

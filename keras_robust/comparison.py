@@ -1,4 +1,4 @@
-"""Several losses on one data set with wrong labels: the job behind `keras-robust compare` and `make demo`."""
+"""Several losses on one data set with wrong labels: what `keras-robust compare`, `backdoor` and `make demo` train."""
 
 from dataclasses import dataclass
 
@@ -11,10 +11,10 @@ from keras_robust.files import whole
 from keras_robust.losses import RobustLoss
 from keras_robust.losses.reading import LOSSES, read_loss
 from keras_robust.recipes.grid import Entry, Grid, train_grid
-from keras_robust.recipes.runner import prepared
+from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import Recipe
 
-__all__ = ["Contender", "compare", "contender"]
+__all__ = ["Contender", "compare", "compare_backdoors", "contender"]
 
 #: How all losses are trained; the weights do not decay, and L1 goes with the losses that have it.
 TRAINING = {
@@ -25,6 +25,8 @@ TRAINING = {
     "weight_decay": 0.0,
     "clip_norm": 5.0,
 }
+# In what the recipes of a comparison differ.
+_VARYING = ("recipe", "label", "loss", "l1", "moving")
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,11 @@ class Contender:
     def label(self) -> str:
         """How it stands in tables and pictures."""
         return f"{self.text} scheduled" if self.moving else self.text
+
+    def recipe(self, **fields) -> Recipe:
+        """A recipe that trains it as all are trained, with these fields besides."""
+        own = {"label": self.label, "loss": self.text, "l1": self.l1, "moving": self.moving}
+        return Recipe(paper=None, source="compare", **own, **TRAINING, **fields)
 
 
 # What a bare name stands for on data with 10 classes; AUL, AGCE and AEL as Ou & Zhang 2023 have them on CIFAR-10.
@@ -118,24 +125,77 @@ def compare(
         FileExistsError: if the folder holds something else.
         TimeoutError: if another process is running in the folder.
     """
-    epochs = Interval(1, integer=True).check("compare", "epochs", epochs)
-    seeds = Interval(1, integer=True).check("compare", "seeds", seeds)
-    known = tuple(row.name for row in CATALOG.values() if row.network)
-    row = CATALOG[OneOf(known).check("compare", "dataset", dataset)]
-    contenders = [contender(text) for text in losses]
-    if not contenders or len(set(contenders)) < len(contenders):
-        refuse("compare", "losses", "at least one loss, none of them twice", list(losses))
-    shared = {"dataset": dataset, "noise": noise or row.human, "network": row.network, "epochs": epochs, **TRAINING}
-    entries = []
-    for one in contenders:
-        recipe = Recipe(
-            paper=None, label=one.label, loss=one.text, source="compare", l1=one.l1, moving=one.moving, **shared
-        )
-        entries.append(Entry(one.label, prepared("compare", recipe, "full"), {"loss": one.label}))
-    varying = ("recipe", "label", "loss", "l1", "moving")
-    place = {"data_dir": data_dir, "pipeline": pipeline}
-    result = train_grid(folder, entries, range(seeds), **place, console=console, varying=varying)
+    row, contenders = _checked("compare", dataset, losses, epochs, seeds)
+    shared = {"dataset": dataset, "noise": noise or row.human, "network": row.network, "epochs": int(epochs)}
+    here = Conditions(data_dir=data_dir, pipeline=pipeline)
+    entries = [
+        Entry(one.label, here.prepared("compare", one.recipe(**shared)), {"loss": one.label}) for one in contenders
+    ]
+    result = train_grid(folder, entries, range(int(seeds)), here, console, _VARYING)
     result.save()
     with whole(result.folder / "accuracy.png") as draft:
         plots.accuracy_curves(result.accuracies(), title=result.title).figure.savefig(draft)
     return result
+
+
+def compare_backdoors(
+    folder,
+    dataset: str = "digits",
+    triggers=("local", "global"),
+    losses=("CE", "GCE", "DAL"),
+    epochs: int = 60,
+    seeds: int = 3,
+    poisoned: int = 100,
+    target: int = 0,
+    data_dir=None,
+    console: Console | None = None,
+    pipeline: str | None = None,
+) -> Grid:
+    """Trains every loss on images of which some carry a trigger and the label `target`, then attacks it with it.
+
+    The table has the accuracy on clean test images, and the success rate: of the test images that the model does not
+    take for `target` as they are, the share that it takes for it once they carry the trigger. A loss that gives up
+    wrong labels gives up the trigger, whose images are few and labeled wrong.
+
+    Files and resuming are as in `compare`. What Li et al. 2023 print are recipes: "dal/cifar10/backdoor:local/ce".
+
+    Reference: Li et al. 2023, section 5.6 and Table 6: 100 images, a local or a global trigger.
+
+    Args:
+        folder: of all results.
+        dataset: name of a data set whose clean labels are known.
+        triggers: "local", "global" or both, as `noise.add_trigger` has them.
+        losses: losses as `contender` reads them.
+        epochs, seeds, data_dir, console, pipeline: as in `compare`.
+        poisoned: how many images of other classes carry the trigger in training.
+        target: the attacker's class.
+
+    Raises:
+        ValueError: for an unknown data set, trigger or loss, one that is named twice, or a class that is not there.
+        FileExistsError: if the folder holds something else.
+        TimeoutError: if another process is running in the folder.
+    """
+    row, contenders = _checked("compare_backdoors", dataset, losses, epochs, seeds)
+    if not triggers or len(set(triggers)) < len(triggers):
+        refuse("compare_backdoors", "triggers", "at least one trigger, none of them twice", list(triggers))
+    shared = {"dataset": dataset, "network": row.network, "poisoned": poisoned, "target": target, "epochs": int(epochs)}
+    here, entries = Conditions(data_dir=data_dir, pipeline=pipeline), []
+    for trigger in triggers:
+        for one in contenders:
+            recipe = here.prepared("compare_backdoors", one.recipe(backdoor=trigger, **shared))
+            entries.append(Entry(f"{one.label} {trigger}", recipe, {"loss": one.label, "trigger": trigger}))
+    title = f"{dataset}, a trigger in {poisoned} images that are labeled {target}"
+    result = train_grid(folder, entries, range(int(seeds)), here, console, (*_VARYING, "backdoor"), title)
+    result.save()
+    return result
+
+
+def _checked(owner, dataset, losses, epochs, seeds):
+    """The row of the data set, and the losses."""
+    for name, count in (("epochs", epochs), ("seeds", seeds)):
+        Interval(1, integer=True).check(owner, name, count)
+    known = tuple(row.name for row in CATALOG.values() if row.network)
+    row, contenders = CATALOG[OneOf(known).check(owner, "dataset", dataset)], [contender(text) for text in losses]
+    if not contenders or len(set(contenders)) < len(contenders):
+        refuse(owner, "losses", "at least one loss, none of them twice", list(losses))
+    return row, contenders

@@ -129,3 +129,16 @@ class FileFeed(Feed):
         if self._pool is None:  # threads do not survive a copy of the process
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="keras_robust-images")
         return self._pool.submit(self.cut.image, row, (self.seed or 0, self.epoch, row))
+
+
+def raw_feed(images, y, recipe: ImageRecipe, batch_size: int, seed=None, training: bool = False, **keywords) -> Feed:
+    """A feed of raw images, from memory or from files.
+
+    Args:
+        images: an array, `Files` or `Records`.
+        training: whether those from files are cut as for training.
+        y, batch_size, seed, keywords: as `Feed` takes them.
+    """
+    if isinstance(images, np.ndarray):
+        return Feed(images, y, batch_size, seed, **keywords)
+    return FileFeed(Cut(images, recipe, training), y, batch_size, seed, **keywords)

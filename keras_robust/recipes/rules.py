@@ -24,10 +24,6 @@ NETWORKS = (
 #: What a recipe may ask for and `recipes.run` does not do yet.
 NOT_YET = {
     "algorithm": "training algorithms are not there yet",
-    "backdoor": "triggers in training images are not there yet; `noise.backdoor` makes such data",
-    "jacobian": "a penalty on the Jacobian is not there yet",
-    "pretrained": "weights from a file are not there yet",
-    "validation": "held-out images are not there yet",
 }
 
 
@@ -83,6 +79,8 @@ RULES = {
     "variant": OrNone(Text()),
     "exact_noise": Flag(),
     "backdoor": OrNone(OneOf(("local", "global"))),
+    "poisoned": at_least(1, integer=True, optional=True),
+    "target": at_least(0, integer=True, optional=True),
     "algorithm": OrNone(Text()),
     "optimizer": OneOf(("sgd", "adam")),
     "end_rate": at_least(0.0),

@@ -8,12 +8,14 @@ import keras
 
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
 from keras_robust.data import Preprocessing, Splits
+from keras_robust.jacobian import JacobianPenalty
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 from keras_robust.training.checkpoint import Checkpoint
 from keras_robust.training.precision import tf32
+from keras_robust.training.probes import Probe, Probing
 
 # Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
 # would loop over them in Python.
@@ -31,6 +33,8 @@ class Task:
         num_samples: number of training samples; they are numbered from 0.
         network: a function of (input_shape, num_classes, classifier_activation) that makes a model.
         preprocessing: what stands before the network and prepares raw images; None: they come prepared.
+        probes: what else is measured after each epoch.
+        held_out: positions of samples that are not trained on, or None.
     """
 
     train: dict[str, Any]
@@ -41,9 +45,11 @@ class Task:
     num_classes: int
     network: Any
     preprocessing: Preprocessing | None = None
+    probes: tuple[Probe, ...] = ()
+    held_out: Any = None
 
     @classmethod
-    def of(cls, splits: Splits, network) -> "Task":
+    def of(cls, splits: Splits, network, **measured) -> "Task":
         """The task of a data set's pipelines, which have their own order."""
         return cls(
             train={"x": splits.train, "shuffle": False},
@@ -54,6 +60,7 @@ class Task:
             num_classes=splits.info.num_classes,
             network=network,
             preprocessing=splits.info.preprocessing,
+            **measured,
         )
 
     def model(self):
@@ -74,6 +81,7 @@ class Method:
         rate: learning rate of an epoch, counted from 0.
         epochs: epochs of the whole training.
         l1: factor of the L1 penalty on all weights.
+        jacobian: factor of the penalty on the Jacobian of the outputs in the images, as `JacobianPenalty` takes it.
     """
 
     loss: Callable[[], RobustLoss]
@@ -82,6 +90,7 @@ class Method:
     epochs: int
     l1: float = 0.0
     callbacks: Callable[[], list] = list
+    jacobian: float = 0.0
 
 
 def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):
@@ -103,7 +112,8 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     model = task.model()
     if method.l1:
         regularize(model, l1=method.l1)
-    model = ProvenanceModel(model)
+    penalty = JacobianPenalty(method.jacobian, seed=seed) if method.jacobian else None
+    model = ProvenanceModel(model, penalty=penalty)
     model.compile(
         method.optimizer(),
         loss=method.loss(),
@@ -116,6 +126,7 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
+    probing = [Probing(task.probes)] if task.probes else []
     moving = method.callbacks()
     for one in moving:
         if isinstance(one, DALSchedule) and one.epochs is None:
@@ -126,7 +137,7 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
             **task.test,
             initial_epoch=checkpoint.epoch if checkpoint else 0,
             epochs=method.epochs,
-            callbacks=[rate, *moving, logger, *callbacks, *kept],
+            callbacks=[rate, *moving, logger, *probing, *callbacks, *kept],
             verbose=0,
         )
     return model, history, logger
