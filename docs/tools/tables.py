@@ -8,15 +8,19 @@ A page marks a table by the name of a function below, and holds what it returned
 """
 
 import argparse
+import io
 import math
 import pathlib
 import re
 import tomllib
 
+from rich.console import Console
+
 from keras_robust import cli, losses, recipes, recommend, theory
 from keras_robust.catalog import CATALOG
 from keras_robust.noise.grammar import KINDS, parse
-from keras_robust.recipes.obtained import RUNS
+from keras_robust.recipes.grid import Entry
+from keras_robust.recipes.obtained import DEMO, RUNS
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -52,6 +56,16 @@ def recommended(*classes):
 
 def reasons(classes):
     return recommend(int(classes)).reason
+
+
+def demo():
+    """What `make demo` prints."""
+    entries = tuple(Entry(loss, None, {"loss": loss}, results) for loss, results in DEMO.items())
+    grid = recipes.Grid(None, "digits, symmetric:0.4", entries, backend="jax")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(grid.table(console.width))
+    lines = console.file.getvalue().splitlines()
+    return "\n".join(("```", *(line.rstrip() for line in lines), "```"))
 
 
 def initialization(*classes):
@@ -269,6 +283,7 @@ def _call(name, words):
 _TABLES = (
     recommended,
     reasons,
+    demo,
     initialization,
     mean_errors,
     transferred,

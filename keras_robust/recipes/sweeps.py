@@ -81,7 +81,7 @@ def sweep(
         data_dir,
         console,
         varying=("recipe", "loss", "moving", "boundaries", "decay", *values),
-        title=recipe.name,
+        title=changed.name,
         remarks=remarks(recipe, changed, entries[0].recipe, scale),
     )
     grid.save()

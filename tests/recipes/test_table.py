@@ -215,7 +215,7 @@ def test_the_files_are_in_the_wheel(tmp_path):
     (built,) = hatchling.WheelBuilder(str(ROOT)).build(directory=str(tmp_path), versions=["standard"])
     inside = {name.partition("recipes/")[2] for name in zipfile.ZipFile(built).namelist()}
     tables = {f"papers/{name}" for name in ("accuracies.csv", "elsewhere.csv", *(f"{p}.toml" for p in recipes.PAPERS))}
-    assert tables | {"obtained.toml", "table.py"} <= inside
+    assert tables | {"obtained.toml", "demo.csv", "table.py"} <= inside
     assert not {name for name in inside if "document" in name}
 
 
