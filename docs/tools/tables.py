@@ -135,15 +135,40 @@ def one_setting():
         setting = (recipe.loss, recipe.l1, recipe.moving)
         by_loss.setdefault(where, set()).add(setting)
         by_kind.setdefault((*where, _kind(recipe.noise)), set()).add(setting)
-    changed = [where for where, found in by_kind.items() if len(found) > 1]
-    several = [where for where, found in by_loss.items() if len(found) > 1]
-    rates = sorted({f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label, _ in changed})
-    kinds = sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in several)
-    kinds = [kind for kind in kinds if kind not in rates]
+    changed = {where[:3] for where, found in by_kind.items() if len(found) > 1}
+    several = {where for where, found in by_loss.items() if len(found) > 1} - changed
+    constant = [cited for paper, cited in _CITED.items() if paper not in {where[0] for where in changed}]
+
+    def told(places):
+        return ", ".join(sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in places))
+
     return (
-        f"Of {len(by_loss)} losses on a data set, {len(rates)} have different settings at different noise rates: "
-        f"{', '.join(rates)}. {len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
+        f"Of {len(by_loss)} losses on a data set, {len(changed)} have different settings at different noise rates: "
+        f"{told(changed)}. None has in {', '.join(constant)}. {len(several)} have one for a different kind of noise: "
+        f"{told(several)}."
     )
+
+
+def by_rate(field):
+    """What differs, rate by rate, in losses or algorithms that a paper sets by the rate of the noise."""
+    found = {}
+    for recipe in recipes.find(variant=None):
+        if getattr(recipe, field) and (field == "algorithm" or not recipe.algorithm):
+            noise = recipe.name.split("/")[2]
+            found.setdefault((recipe.paper, recipe.dataset, recipe.label), {})[noise] = getattr(recipe, field)
+    rows, columns = [], {}
+    for (_, dataset, label), texts in found.items():
+        told = {noise: dict(re.findall(r"(\w+)=([\w.]+)", text)) for noise, text in texts.items()}
+        for name in dict.fromkeys(name for values in told.values() for name in values):
+            kinds = {}
+            for noise, values in told.items():
+                kinds.setdefault(noise.split(":")[0], set()).add(values.get(name))
+            if any(len(values) > 1 for values in kinds.values()):
+                columns |= dict.fromkeys(told)
+                values = {noise: values.get(name, "default") for noise, values in told.items()}
+                rows.append((f"{label} on {dataset}, `{name}`", values))
+    cells = [(head, *(values.get(column, "-") for column in columns)) for head, values in rows]
+    return _table(("", *(f"`{column}`" for column in columns)), cells, right=len(columns))
 
 
 def printed(*datasets):
@@ -291,6 +316,7 @@ _TABLES = (
     settings,
     versions,
     one_setting,
+    by_rate,
     printed,
     reproduced,
     datasets,
