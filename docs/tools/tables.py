@@ -8,6 +8,7 @@ A page marks a table by the name of a function below, and holds what it returned
 """
 
 import argparse
+import csv
 import io
 import math
 import pathlib
@@ -66,6 +67,24 @@ def demo():
     console.print(grid.table(console.width))
     lines = console.file.getvalue().splitlines()
     return "\n".join(("```", *(line.rstrip() for line in lines), "```"))
+
+
+def sweep(name, down, across):
+    """Test accuracy after the last epoch and wrong labels memorized, of a table.csv that a sweep wrote."""
+    with open(ROOT / "docs" / "data" / f"{name}.csv", encoding="utf-8", newline="") as file:
+        found = {(row[down], row[across]): row for row in csv.DictReader(file)}
+    rows, columns = (list(dict.fromkeys(place)) for place in zip(*found, strict=True))
+    cells = [
+        (
+            f"{down} = {row}",
+            *(
+                " / ".join(f"{100 * float(found[row, column][key]):.1f}" for key in ("last", "memorized"))
+                for column in columns
+            ),
+        )
+        for row in rows
+    ]
+    return _table(("", *(f"{across} = {column}" for column in columns)), cells, right=len(columns))
 
 
 def initialization(*classes):
@@ -309,6 +328,7 @@ _TABLES = (
     recommended,
     reasons,
     demo,
+    sweep,
     initialization,
     mean_errors,
     transferred,
