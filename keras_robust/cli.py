@@ -296,19 +296,42 @@ def _folder(verb, options):
 def _add_figure(verbs):
     verb = verbs.add_parser("figure", help="a figure of the five papers; without a name, which there are")
     verb.add_argument("name", nargs="?", help='"curriculum/2"')
-    verb.add_argument("--data-dir", help="folder of the data set whose images a figure looks at")
+    verb.add_argument("--runs", nargs="+", metavar="FOLDER", help="runs that a figure of training is drawn from")
+    verb.add_argument(
+        "--scale", help="full, quick or smoke: trains the runs of the figure, as `run` does, and draws it"
+    )
+    verb.add_argument(
+        "--seeds", type=int, nargs="+", help="with --scale, one run for each (default: the recipe's seed)"
+    )
+    verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="with --scale, other settings")
+    verb.add_argument("--data-dir", help="folder of the data set")
     verb.add_argument("--out", help="the picture's file, or a folder for it (default: runs/NAME.png)")
     verb.set_defaults(run=_figure, folder="runs")
 
 
 def _figure(options) -> int:
-    from keras_robust.diagnostics import figures
+    from keras_robust.recipes import figures
 
     if options.name is None:
-        print(figures.listing())
+        print(figures.figure_listing())
         return 0
-    figure = figures.figure(options.name, options.data_dir)
-    return _save(figure, options.name.replace("/", "-"), options)
+    return _save(_figure_of(options), options.name.replace("/", "-"), options)
+
+
+def _figure_of(options):
+    from keras_robust.diagnostics.figures import figure
+    from keras_robust.recipes import figures
+
+    if options.runs and (options.scale or options.seeds or options.set):
+        raise ValueError("A figure is drawn from --runs that are there, or its runs are trained, with --scale.")
+    if options.runs:
+        return figures.draw_figure(options.name, options.runs)
+    if options.scale or options.seeds or options.set:
+        changes, chosen = dict(map(_setting, options.set)), {"seeds": options.seeds, "data_dir": options.data_dir}
+        return figures.train_figure(options.name, options.scale or "full", changes=changes, console=Console(), **chosen)
+    if options.name in figures.FROM_RUNS:
+        raise ValueError(figures.how_to_draw(options.name))
+    return figure(options.name, options.data_dir)
 
 
 def _add_logit_bias(verbs):

@@ -61,7 +61,8 @@ FLOORS = [
     ["training.jobs", "training"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],
-    ["recipes.scales", "recipes.report", "recipes.runner", "recipes.grid", "recipes.sweeps", "recipes"],
+    ["recipes.scales", "recipes.report", "recipes.runner", "recipes.grid", "recipes.sweeps"],
+    ["recipes.figures.curves", "recipes.figures.fitting", "recipes.figures.drawings", "recipes.figures", "recipes"],
     ["comparison", "recommendation", "search", "cli", "__main__"],
 ]
 ORDER = {name: place for place, name in enumerate(name for floor in FLOORS for name in floor)}
