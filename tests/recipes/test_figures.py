@@ -152,6 +152,16 @@ def test_runs_on_other_data_say_so(tmp_path):
         figures.draw_figure("anl/7", [tmp_path / "other"])
 
 
+def test_one_loss_on_other_data_stands_for_the_data_set_of_its_settings(tmp_path):
+    for place, curve in enumerate(figures.plan("apl/5").curves):
+        write_run(tmp_path / "runs" / str(place), curve.recipe, offset=place / 100, dataset="digits")
+    figure = figures.draw_figure("apl/5", [tmp_path / "runs"])
+    titles = [ax.get_title() for ax in figure.axes if ax.get_title()]
+    assert titles == [f"digits, symmetric:0.6, as {name}" for name in ("cifar10", "cifar100")]
+    numbers = [[text.get_text() for text in ax.texts] for ax in figure.axes if ax.texts]
+    assert numbers == [[f"{30 + place:.1f}" for place in range(start, start + 12)] for start in (0, 12)]
+
+
 def test_what_does_not_fit_is_refused(tmp_path, capsys):
     write_run(tmp_path / "gce", recipes.get("anl/mnist/clean/gce"))
     words = (
@@ -174,8 +184,12 @@ def test_what_does_not_fit_is_refused(tmp_path, capsys):
     ce = figures.plan("curriculum/1").curves[0].recipe
     for epochs in (2, 3):
         write_run(tmp_path / "lengths" / str(epochs), ce, epochs=epochs)
-    with pytest.raises(ValueError, match="runs of one curve with as many epochs.* of 2 epochs, .* of 3 epochs"):
+    with pytest.raises(ValueError, match="those of one curve with as many epochs.* of 2, .* of 3"):
         figures.draw_figure("curriculum/1", [tmp_path / "lengths"])
+    for rate in (0.1, 0.2):
+        write_run(tmp_path / "rates" / str(rate), ce.changed(learning_rate=rate))
+    with pytest.raises(ValueError, match="with other seeds alone.* has learning_rate=0.1, .*0.2"):
+        figures.draw_figure("curriculum/1", [tmp_path / "rates"])
     (tmp_path / "gce" / "history.csv").unlink()
     with pytest.raises(ValueError, match="runs with a history.csv"):
         figures.draw_figure("curriculum/1", [tmp_path / "gce"])

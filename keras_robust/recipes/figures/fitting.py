@@ -11,9 +11,11 @@ from keras_robust.recipes.figures.curves import Curve, Plan
 from keras_robust.recipes.moving import read_callbacks
 from keras_robust.recipes.schema import FIELDS
 
+# What names a recipe, and is no setting of its runs.
+_NAMES = ("paper", "label", "source", "variant", "seed", "printed", "missing", "contested")
 # What may differ between a run and the curve it is drawn as: where it comes from, and how much of it there is.
 _FREE = (
-    *("paper", "label", "source", "variant", "seed", "printed", "missing", "contested"),
+    *_NAMES,
     *("dataset", "noise", "exact_noise", "network", "epochs", "batch_size", "augmentation", "boundaries", "decay"),
 )
 # Recipes that are named where a folder fits none, before "and more".
@@ -107,10 +109,17 @@ def _few(values):
 
 
 def _alike(runs):
-    lengths = {len(run.accuracy) for run in runs}
-    if len(lengths) > 1:
-        names = ", ".join(f"{run.folder} of {len(run.accuracy)} epochs" for run in runs)
-        refuse("figure", "runs", "runs of one curve with as many epochs", names)
+    """The runs of one curve, which are seeds of each other."""
+    first, *others = runs
+    for run in others:
+        for name in FIELDS:
+            one, other = first.settings.get(name), run.settings.get(name)
+            if name not in _NAMES and not _same(name, one, other):
+                told = f"{first.folder} has {name}={one!r}, {run.folder} {other!r}"
+                refuse("figure", "runs", "those of one curve with other seeds alone", told)
+        if len(run.accuracy) != len(first.accuracy):
+            told = f"{first.folder} of {len(first.accuracy)}, {run.folder} of {len(run.accuracy)}"
+            refuse("figure", "runs", "those of one curve with as many epochs", told)
     return runs
 
 
@@ -141,8 +150,16 @@ def _places(curves, telling, run):
     data = (run.settings.get("dataset"), run.settings.get("noise"))
     if any((curve.recipe.dataset, curve.recipe.noise) == data for curve in curves):
         return [p for p in fitting if (curves[p].recipe.dataset, curves[p].recipe.noise) == data]
-    # The same settings on several of the paper's data sets are one curve here.
-    return list({(curves[place].panel, curves[place].label): place for place in reversed(fitting)}.values())
+    # One loss on several of the paper's data sets: the run is that of the data set with whose settings it agrees most.
+    found = {}
+    for place in sorted(fitting, key=lambda place: _distance(curves[place].recipe, run)):
+        found.setdefault((curves[place].panel, curves[place].label), place)
+    return list(found.values())
+
+
+def _distance(recipe, run):
+    """In how many settings they differ."""
+    return sum(not _same(name, run.settings.get(name), getattr(recipe, name)) for name in FIELDS if name not in _NAMES)
 
 
 def _same(name, one, other):
