@@ -19,13 +19,14 @@ def accuracies(panels):
     drawn = _grid(len(panels))
     for ax, (title, curves) in zip(drawn.flat, panels.items(), strict=False):
         plots.accuracy_curves({curve.label: _stacked(runs) for curve, runs in curves}, ax=ax, title=title)
+    _share_legend(drawn.flat[: len(panels)])
     return _finished(drawn)
 
 
 def fits(panels):
     """A panel for each curve: accuracy on test data, on right and on wrong training labels."""
     shown = [(title, curve, runs) for title, curves in panels.items() for curve, runs in curves]
-    drawn = _grid(len(shown), columns=5 if len(shown) > 12 else _COLUMNS)
+    drawn = _grid(len(shown), columns=_COLUMNS if len(shown) % 5 else 5)
     for place, (ax, (title, curve, runs)) in enumerate(zip(drawn.flat, shown, strict=False)):
         found = [memorization_curves(run) for run in runs]
         curves = {}
@@ -53,8 +54,10 @@ def corrections(panels):
         plots.lines(lower, shares)
         plots.finish(lower, "epoch", "wrong labels, corrected (%)")
         lower.get_legend().remove()
-        upper.set_xlabel("")
-    return drawn[0, 0].figure
+        if not shares:
+            lower.set_axis_off()
+    _share_legend(drawn[0])
+    return _finished(drawn)
 
 
 def margins(panels):
@@ -140,12 +143,20 @@ def _grid(count, columns=_COLUMNS, share=True):
 
 
 def _finished(drawn):
-    """The figure, with numbers under every column, and what they are beside the first."""
-    for ax in drawn.flat:
-        ax.tick_params(labelbottom=True)
-    for ax in drawn[:, 1:].flat:
-        ax.set_ylabel("")
+    """The figure, with numbers under every picture, and what they are beside the first of a row."""
+    for row in drawn:
+        for place, ax in enumerate([ax for ax in row if ax.axison]):
+            ax.tick_params(labelbottom=True)
+            if place:
+                ax.set_ylabel("")
     return drawn[0, 0].figure
+
+
+def _share_legend(drawn):
+    """One legend of all, where they have the same curves."""
+    labels = [[text.get_text() for text in ax.get_legend().get_texts()] for ax in drawn]
+    if len(labels) > 1 and all(one == labels[0] for one in labels):
+        plots.one_legend(drawn)
 
 
 def _stacked(runs):
