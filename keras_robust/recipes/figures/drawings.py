@@ -61,26 +61,28 @@ def corrections(panels):
 
 
 def margins(panels):
-    """Histograms of the margins of right and wrong labels: a column for each curve, a row for each epoch."""
-    shown = [(title, curve, runs[0]) for title, curves in panels.items() for curve, runs in curves]
-    found = [margin_histograms(run.log) for _, _, run in shown]
-    rows = max(len(one.epochs) for one in found)
-    drawn = plots.panels(rows, len(shown), 0.6 + 3.2 * len(shown), 1.2 + 1.5 * rows, share=False)
-    for place, ((title, curve, _), one) in enumerate(zip(shown, found, strict=True)):
-        for row, ax in enumerate(drawn[:, place]):
-            if row >= len(one.epochs):
-                ax.set_axis_off()
-                continue
-            plots.margin_histogram(one.edges, {name: counts[row] for name, counts in one.counts.items()}, ax)
-            head = f"{title}\n{curve.label}, " if not row else ""
-            ax.set_title(f"{head}epoch {one.epochs[row] + 1}", fontsize="small")
-            if row < len(one.epochs) - 1:
-                ax.set_xlabel("")
-            if place:
-                ax.set_ylabel("")
-            if place or row:
-                ax.get_legend().remove()
-    return drawn[0, 0].figure
+    """Histograms of the margins of right and wrong labels: a column for each curve, rows of epochs for each panel."""
+    found = {
+        title: [(curve.label, margin_histograms(runs[0].log)) for curve, runs in panels[title]] for title in panels
+    }
+    epochs = max(len(one.epochs) for curves in found.values() for _, one in curves)
+    columns, rows = max(map(len, found.values())), epochs * len(found)
+    drawn = plots.panels(rows, columns, 0.6 + 3.2 * columns, 1.2 + 1.5 * rows, share=False)
+    for ax in drawn.flat:
+        ax.set_axis_off()
+    for place, (title, curves) in enumerate(found.items()):
+        for column, (label, one) in enumerate(curves):
+            for row, epoch in enumerate(one.epochs):
+                ax = drawn[place * epochs + row, column]
+                ax.set_axis_on()
+                plots.margin_histogram(one.edges, {name: counts[row] for name, counts in one.counts.items()}, ax)
+                head = f"{title}\n{label}, " if not row else ""
+                ax.set_title(f"{head}epoch {epoch + 1}", fontsize="small")
+                if row < len(one.epochs) - 1:
+                    ax.set_xlabel("")
+                if place or column or row:
+                    ax.get_legend().remove()
+    return _finished(drawn)
 
 
 def effective_rates(panels):
