@@ -14,7 +14,8 @@ _FEW = 31
 _MANY = 100
 # Recipes of Ye et al. 2023 for a number of classes: two rates of noise, one setting.
 _TUNED = {
-    K: tuple(f"anl/{name}/symmetric:{rate}/" for rate in (0.4, 0.8)) for K, name in ((10, "cifar10"), (100, "cifar100"))
+    10: ("anl/cifar10/symmetric:0.4/", "anl/cifar10/symmetric:0.8/"),
+    100: ("anl/cifar100/symmetric:0.4/", "anl/cifar100/symmetric:0.8/"),
 }
 # Recipes of Staats et al. 2023 for 1,000 classes, and with 40% of the labels wrong at 100.
 _THOUSAND, _HUNDRED = "logit-bias/webvision/real/", "logit-bias/cifar100/symmetric+true:0.4/"
