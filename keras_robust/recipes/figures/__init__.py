@@ -72,9 +72,9 @@ def train_figure(
 
     Example:
 
-    >>> quiet = Console(quiet=True)
-    >>> folder = tmp_path / "runs"
-    >>> figure = keras_robust.recipes.figures.train_figure("curriculum/1", "smoke", folder=folder, console=quiet)
+    >>> options = {"folder": tmp_path / "runs", "console": Console(quiet=True)}
+    >>> changes = {"dataset": "digits", "network": "cnn2", "augmentation": None}
+    >>> figure = keras_robust.recipes.figures.train_figure("curriculum/1", "smoke", changes=changes, **options)
     >>> [len(ax.lines) for ax in figure.axes]
     [2, 2]
     """
