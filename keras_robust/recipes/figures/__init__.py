@@ -9,7 +9,7 @@ from keras_robust.checks import refuse
 from keras_robust.diagnostics.figures import FIGURES
 from keras_robust.recipes.figures.curves import Curve, Plan, plan, planned
 from keras_robust.recipes.figures.drawings import DRAWINGS
-from keras_robust.recipes.figures.fitting import NAMED, differences, fitted
+from keras_robust.recipes.figures.fitting import NAMED, NAMES, differences, fitted
 from keras_robust.recipes.grid import Entry, train_grid
 from keras_robust.recipes.runner import checked_seeds, prepared
 from keras_robust.recipes.schema import FIELDS
@@ -86,7 +86,7 @@ def train_figure(
         except ValueError as error:
             refused.append(error)
             continue
-        key = tuple((field, str(getattr(recipe, field))) for field in FIELDS if field not in _SAID)
+        key = tuple((field, str(getattr(recipe, field))) for field in FIELDS if field not in NAMES)
         recipes.setdefault(key, (" ".join((recipe.name.partition("/")[2], curve.panel, curve.label)), recipe))
     if not recipes:
         raise refused[0]
@@ -129,8 +129,6 @@ def how_to_draw(name: str) -> str:
     return f"{name} is drawn from runs: --runs FOLDER ..., or --scale full, quick or smoke to train them: {named}."
 
 
-# What names a recipe, and is no setting of its runs.
-_SAID = ("paper", "label", "source", "variant", "seed", "printed", "missing", "contested")
 # Characters of the small print in an inch of a figure.
 _SMALL = 15
 

@@ -12,10 +12,10 @@ from keras_robust.recipes.moving import read_callbacks
 from keras_robust.recipes.schema import FIELDS
 
 # What names a recipe, and is no setting of its runs.
-_NAMES = ("paper", "label", "source", "variant", "seed", "printed", "missing", "contested")
+NAMES = ("paper", "label", "source", "variant", "seed", "printed", "missing", "contested")
 # What may differ between a run and the curve it is drawn as: where it comes from, and how much of it there is.
 _FREE = (
-    *_NAMES,
+    *NAMES,
     *("dataset", "noise", "exact_noise", "network", "epochs", "batch_size", "augmentation", "boundaries", "decay"),
 )
 # Recipes that are named where a folder fits none, before "and more".
@@ -114,7 +114,7 @@ def _alike(runs):
     for run in others:
         for name in FIELDS:
             one, other = first.settings.get(name), run.settings.get(name)
-            if name not in _NAMES and not _same(name, one, other):
+            if name not in NAMES and not _same(name, one, other):
                 told = f"{first.folder} has {name}={one!r}, {run.folder} {other!r}"
                 refuse("figure", "runs", "those of one curve with other seeds alone", told)
         if len(run.accuracy) != len(first.accuracy):
@@ -159,7 +159,7 @@ def _places(curves, telling, run):
 
 def _distance(recipe, run):
     """In how many settings they differ."""
-    return sum(not _same(name, run.settings.get(name), getattr(recipe, name)) for name in FIELDS if name not in _NAMES)
+    return sum(not _same(name, run.settings.get(name), getattr(recipe, name)) for name in FIELDS if name not in NAMES)
 
 
 def _same(name, one, other):
