@@ -79,7 +79,8 @@ FLOORS = [
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],
     ["recipes.probing", "recipes.scales", "recipes.planning", "recipes.report", "recipes.runner", "recipes.grid"],
-    ["recipes.sweeps", "recipes"],
+    ["recipes.sweeps"],
+    ["recipes.figures.curves", "recipes.figures.fitting", "recipes.figures.drawings", "recipes.figures", "recipes"],
     ["comparison", "recommendation", "search"],
     ["cli.arguments", "cli.runs", "cli.labels", "cli.pictures", "cli", "__main__"],
 ]

@@ -1,5 +1,7 @@
 """Arguments that several verbs have."""
 
+from keras_robust import expressions
+
 
 def add_data_arguments(verb):
     verb.add_argument("--dataset", default="digits", help="data set (default: digits)")
@@ -18,3 +20,26 @@ def noise(options):
 
 def add_pipeline_argument(verb):
     verb.add_argument("--pipeline", help='"tf.data", or "device": images prepared in the step, no TensorFlow')
+
+
+def setting(text):
+    """The name and the value of "epochs=100"."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(f"Settings are written as SETTING=VALUE, epochs=100. Received: {text!r}.")
+    return name, _literal(value)
+
+
+def values_of(text):
+    """The name and the values of "alpha=0.1,1,10"."""
+    name, values = setting(text)
+    if isinstance(values, str):
+        values = [_literal(value) for value in values.split(",")]
+    return name, list(values) if isinstance(values, list | tuple) else [values]
+
+
+def _literal(text):
+    try:
+        return expressions.literal(text)
+    except expressions.ExpressionError:
+        return text

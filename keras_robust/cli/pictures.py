@@ -2,8 +2,10 @@
 
 import pathlib
 
+from rich.console import Console
+
 import keras_robust
-from keras_robust.cli.arguments import add_run_arguments
+from keras_robust.cli.arguments import add_pipeline_argument, add_run_arguments, setting
 
 
 def add_plot(verbs):
@@ -103,19 +105,44 @@ def _losses(options):
 def add_figure(verbs):
     verb = verbs.add_parser("figure", help="a figure of the five papers; without a name, which there are")
     verb.add_argument("name", nargs="?", help='"curriculum/2"')
-    verb.add_argument("--data-dir", help="folder of the data set whose images a figure looks at")
+    verb.add_argument("--runs", nargs="+", metavar="FOLDER", help="runs that a figure of training is drawn from")
+    verb.add_argument(
+        "--scale", help="full, quick or smoke: trains the runs of the figure, as `run` does, and draws it"
+    )
+    verb.add_argument(
+        "--seeds", type=int, nargs="+", help="with --scale, one run for each (default: the recipe's seed)"
+    )
+    verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="with --scale, other settings")
+    verb.add_argument("--data-dir", help="folder of the data set")
+    add_pipeline_argument(verb)
     verb.add_argument("--out", help="the picture's file, or a folder for it (default: runs/NAME.png)")
     verb.set_defaults(run=_figure, folder="runs")
 
 
 def _figure(options) -> int:
-    from keras_robust.diagnostics import figures
+    from keras_robust.recipes import figures
 
     if options.name is None:
-        print(figures.listing())
+        print(figures.figure_listing())
         return 0
-    figure = figures.figure(options.name, options.data_dir)
-    return _save(figure, options.name.replace("/", "-"), options)
+    return _save(_figure_of(options), options.name.replace("/", "-"), options)
+
+
+def _figure_of(options):
+    from keras_robust.diagnostics.figures import figure
+    from keras_robust.recipes import figures
+
+    if options.runs and (options.scale or options.seeds or options.set):
+        raise ValueError("A figure is drawn from --runs that are there, or its runs are trained, with --scale.")
+    if options.runs:
+        return figures.draw_figure(options.name, options.runs)
+    if options.scale or options.seeds or options.set:
+        chosen = {name: getattr(options, name) for name in ("seeds", "data_dir", "pipeline")}
+        chosen |= {"changes": dict(map(setting, options.set)), "console": Console()}
+        return figures.train_figure(options.name, options.scale or "full", **chosen)
+    if options.name in figures.FROM_RUNS:
+        raise ValueError(figures.how_to_draw(options.name))
+    return figure(options.name, options.data_dir)
 
 
 def add_logit_bias(verbs):

@@ -3,8 +3,7 @@
 import keras
 from rich.console import Console
 
-from keras_robust import expressions
-from keras_robust.cli.arguments import add_data_arguments, add_pipeline_argument, noise
+from keras_robust.cli.arguments import add_data_arguments, add_pipeline_argument, noise, setting, values_of
 
 DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 
@@ -84,36 +83,13 @@ def add_run(verbs):
 def _run(options) -> int:
     from keras_robust import recipes
 
-    changes, values, console = dict(map(_setting, options.set)), dict(map(_values, options.sweep)), Console()
+    changes, values, console = dict(map(setting, options.set)), dict(map(values_of, options.sweep)), Console()
     chosen = {name: getattr(options, name) for name in ("seeds", "data_dir", "pipeline", "scale", "pretrained")}
     train = recipes.sweep if values else recipes.run
     report = train(options.recipe, folder=options.out, changes=changes, console=console, **chosen, **values)
     console.print(report.table(console.width))
     console.print(f"Written to {report.folder}", soft_wrap=True)
     return 0
-
-
-def _setting(text):
-    """The name and the value of "epochs=100"."""
-    name, equals, value = text.partition("=")
-    if not equals:
-        raise ValueError(f"Settings are written as SETTING=VALUE, epochs=100. Received: {text!r}.")
-    return name, _literal(value)
-
-
-def _values(text):
-    """The name and the values of "alpha=0.1,1,10"."""
-    name, values = _setting(text)
-    if isinstance(values, str):
-        values = [_literal(value) for value in values.split(",")]
-    return name, list(values) if isinstance(values, list | tuple) else [values]
-
-
-def _literal(text):
-    try:
-        return expressions.literal(text)
-    except expressions.ExpressionError:
-        return text
 
 
 def add_recipes(verbs):

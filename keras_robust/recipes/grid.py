@@ -63,12 +63,14 @@ class Grid:
         title: data set and noise.
         entries: the recipes.
         remarks: what else is to be known.
+        backend: that they were trained on.
     """
 
     folder: pathlib.Path
     title: str
     entries: tuple[Entry, ...]
     remarks: tuple[str, ...] = ()
+    backend: str = field(default_factory=keras.backend.backend)
 
     def rows(self) -> list[dict]:
         """One row a recipe: means and standard deviations over the seeds; accuracies and shares in [0, 1]."""
@@ -81,11 +83,11 @@ class Grid:
         recipe.
         """
         results = [result for entry in self.entries for result in entry.results.values()]
-        seeds, epochs = len(self.entries[0].results), results[0]["epochs"]
+        seeds, epochs = len(self.entries[0].results), int(results[0]["epochs"])
         wrong = [result["wrong"] for result in results]
         untold = None in wrong or not {"noise", "dataset"}.isdisjoint(self.entries[0].told)
         rate = "" if untold else f": {statistics.fmean(wrong):.1%} of the training labels are wrong"
-        caption = f"%, last of {epochs} epochs, mean ± std of {seeds} seed(s), backend {keras.backend.backend()}"
+        caption = f"%, last of {epochs} epochs, mean ± std of {seeds} seed(s), backend {self.backend}"
         table = Table(title=f"{self.title}{rate}", caption="\n".join((caption, *self.remarks)))
         if width < _NARROW:
             return self._narrow(table, headings(results))

@@ -84,7 +84,7 @@ def sweep(
         here,
         console,
         varying=("recipe", "loss", "moving", "boundaries", "decay", *values),
-        title=recipe.name,
+        title=changed.name,
         remarks=here.remarks(recipe, changed, entries[0].recipe),
     )
     grid.save()

@@ -303,7 +303,7 @@ def test_data_without_clean_labels(tmp_path):
         (["run", NAME, "--scale", "smoke", "--set", "loss=CE(reduction=None)"], "`reduction` of run must be"),
         (["run", NAME, "--scale", "smoke", "--set", "moving=DALShedule()"], "Known callbacks"),
         (["run", NAME, "--set", "network=resnet"], "`network` of Recipe must be one of"),
-        (["run", NAME, "--data-dir", "nowhere"], "nowhere holds no mnist"),
+        (["run", NAME, "--data-dir", "nowhere"], "No mnist in nowhere"),
         (["recipes", "zzz"], "No recipe is called 'zzz'"),
     ],
 )

@@ -236,7 +236,7 @@ def test_the_files_are_in_the_wheel(tmp_path):
         f"papers/{name}"
         for name in ("accuracies.csv", "attacks.csv", "elsewhere.csv", *(f"{p}.toml" for p in recipes.PAPERS))
     }
-    assert tables | {"obtained.toml", "table.py"} <= inside
+    assert tables | {"obtained.toml", "demo.csv", "table.py"} <= inside
     assert not {name for name in inside if "document" in name}
 
 
