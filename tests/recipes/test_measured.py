@@ -108,7 +108,7 @@ def test_the_network_sees_the_trigger_in_training():
     learned = task(MINE.changed(**TRIGGERED), SCALES["full"], seed=5)
     arrays = data.load_arrays("digits")
     images, _, positions = noise.backdoor(arrays.x_train, arrays.y_train, 3, "local", 40, seed=5)
-    np.testing.assert_array_equal(learned.train["x"].x, images)
+    np.testing.assert_array_equal(learned.train["x"].columns[0], images)
     assert np.all(learned.train["x"].y["label"][positions] == 3)
 
 
@@ -128,7 +128,7 @@ def test_both_resume_with_the_same_images():
     recipe = MINE.changed(**TRIGGERED, **KEPT_BACK)
     first, again = (task(recipe, SCALES["quick"], 5, first_epoch=epoch) for epoch in (0, 3))
     np.testing.assert_array_equal(first.held_out, again.held_out)
-    np.testing.assert_array_equal(first.train["x"].x, again.train["x"].x)
+    np.testing.assert_array_equal(first.train["x"].columns[0], again.train["x"].columns[0])
     other = task(recipe, SCALES["quick"], 6)
     assert first.held_out.tolist() != other.held_out.tolist()
 
