@@ -61,7 +61,8 @@ def test_in_step_equals_a_look_at_learning_rate_0(tmp_path, name, mode):
     loss = LOSSES[name]()
     model = model_of(loss, **mode)
     inside = SampleWeightLogger(tmp_path / "step", num_samples=N)
-    look = SampleWeightLogger(tmp_path / "look", probe=(X, TARGETS), batch_size=5)
+    size = 5 if name == "GCE" else N  # with a last batch that is smaller; JAX compiles each size of every loss
+    look = SampleWeightLogger(tmp_path / "look", probe=(X, TARGETS), batch_size=size)
     fit(model, [inside, look])
     step, look = inside.log(), look.log()
     assert step.epochs == look.epochs == list(range(EPOCHS))
