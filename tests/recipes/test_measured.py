@@ -109,7 +109,7 @@ def test_the_network_sees_the_trigger_in_training():
     arrays = data.load_arrays("digits")
     images, _, positions = noise.backdoor(arrays.x_train, arrays.y_train, 3, "local", 40, seed=5)
     np.testing.assert_array_equal(learned.train["x"].columns[0], images)
-    assert np.all(learned.train["x"].y["label"][positions] == 3)
+    assert np.all(learned.train["x"].columns[1]["label"][positions] == 3)
 
 
 @on_two
