@@ -3,8 +3,8 @@
     model.compile(optimizer, loss=keras_robust.ANLCE(alpha=5, beta=5, from_logits=True))
 
 All losses are importable from here. `losses`, `metrics`, `optimizers`, `schedules` and `theory` need keras and numpy
-alone; `callbacks`, `catalog`, `comparison`, `data`, `diagnostics`, `export`, `models`, `noise`, `recipes` and `search`
-are loaded when first used.
+alone; `algorithms`, `callbacks`, `catalog`, `comparison`, `data`, `diagnostics`, `export`, `models`, `noise`, `recipes`
+and `search` are loaded when first used.
 """
 
 import importlib
@@ -33,7 +33,8 @@ __all__ = [
 ]
 
 _LOADED_ON_USE = (
-    *("callbacks", "catalog", "comparison", "data", "diagnostics", "export", "models", "noise", "recipes", "search"),
+    *("algorithms", "callbacks", "catalog", "comparison", "data", "diagnostics", "export", "models", "noise"),
+    *("recipes", "search"),
 )
 
 

@@ -178,6 +178,28 @@ def increase(variable) -> None:
         variable.assign_add(1)
 
 
+def read_rows(variable, rows):
+    """Some rows of a variable (n, ...), without a gradient."""
+    match keras.backend.backend():
+        case "tensorflow":
+            value = variable.value
+            return value.sparse_read(rows) if hasattr(value, "sparse_read") else ops.take(value, rows, axis=0)
+        case "torch":
+            return variable.value.detach().index_select(0, rows.long())
+    return ops.stop_gradient(ops.take(variable.value, rows, axis=0))
+
+
+def write_rows(variable, rows, values) -> None:
+    """Replaces some rows of a variable (n, ...) in a step; `ops.scatter_update` would copy the whole of it."""
+    match keras.backend.backend():
+        case "tensorflow" if hasattr(variable.value, "scatter_nd_update"):
+            variable.value.scatter_nd_update(rows[:, None], values)
+        case "torch":
+            variable.value.data.index_copy_(0, rows.long(), values.detach())
+        case _:
+            variable.assign(ops.scatter_update(variable.value, rows[:, None], ops.stop_gradient(values)))
+
+
 def equals(x, number):
     """`ops.equal` of a tensor and a number, which stays one; see `select`."""
     if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):

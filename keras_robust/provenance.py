@@ -165,10 +165,13 @@ class ProvenanceModel(keras.Model):
         self._group.weighted, weighted_metrics = _split(weighted_metrics)
         keywords |= {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         self._recorders = ()
-        # The model inside is compiled too, so that its files hold the optimizer and its state.
-        self.model.compile(optimizer, loss, **keywords)
-        super().compile(self.model.optimizer, loss, **keywords)
+        super().compile(self._compiled_inside(optimizer, loss, keywords), loss, **keywords)
         carry(self, [variable for loss in compiled_losses(self) for variable in loss.moving()])
+
+    def _compiled_inside(self, optimizer, loss, keywords):
+        """Compiles the model inside too, so that its files hold the optimizer and its state."""
+        self.model.compile(optimizer, loss, **keywords)
+        return self.model.optimizer
 
     def get_compile_config(self):
         config = super().get_compile_config()
@@ -208,18 +211,29 @@ class ProvenanceModel(keras.Model):
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
         provenance = read_provenance(y)
-        if isinstance(y_pred, dict | list | tuple):
-            refuse("ProvenanceModel", "model", "a model with one output", f"{self.model.name} with {len(y_pred)}")
         # The step computes the loss, then the metrics: whether it trains, only the loss is told.
         self._training_now = training
+        seen = self.prediction(y_pred)
+        if isinstance(seen, dict | list | tuple):
+            refuse("ProvenanceModel", "model", "a model with one output", f"{self.model.name} with {len(seen)}")
         if training:
             for recorder in self._recorders:
-                recorder.write(provenance, y_pred)
-        weight = self._weighed(_of_label(sample_weight), provenance.label, y_pred)
-        return super().compute_loss(x, provenance.label, y_pred, weight, training)
+                recorder.write(provenance, seen)
+        weight = self._weighed(_of_label(sample_weight), provenance.label, seen)
+        if training:
+            return self.compute_training_loss(x, provenance, y_pred, weight)
+        return super().compute_loss(x, provenance.label, seen, weight, training)
+
+    def compute_training_loss(self, x, provenance, outputs, sample_weight):
+        """What a step of training makes smaller, penalties of the weights included."""
+        return super().compute_loss(x, provenance.label, outputs, sample_weight, True)
+
+    def prediction(self, outputs):
+        """What metrics and recorders see of the outputs of a step."""
+        return outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        provenance = read_provenance(y)
+        provenance, y_pred = read_provenance(y), self.prediction(y_pred)
         sample_weight = self._weighed(_of_label(sample_weight), provenance.label, y_pred)
         if provenance.label is not y:
             self._group.update_state(provenance._asdict(), y_pred, sample_weight)

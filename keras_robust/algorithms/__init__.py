@@ -1,0 +1,8 @@
+"""Training algorithms: what a network is trained by, around any loss of this package."""
+
+from keras_robust.algorithms.base import Algorithm
+from keras_robust.algorithms.co_teaching import CoTeaching
+from keras_robust.algorithms.elr import ELR
+from keras_robust.algorithms.small_loss import SmallLoss
+
+__all__ = ["ELR", "Algorithm", "CoTeaching", "SmallLoss"]

@@ -1,0 +1,359 @@
+"""What all training algorithms share: networks, numbers that move, selection, and what is saved."""
+
+import inspect
+
+import keras
+import numpy as np
+from keras import ops
+
+from keras_robust.backend import equals, select, variable_scope
+from keras_robust.checks import OneOf, at_least, refuse
+from keras_robust.data.preprocessing import for_serving, preprocessing_of
+from keras_robust.labels import class_ids
+from keras_robust.last_layer import ends_in
+from keras_robust.losses import RobustLoss
+from keras_robust.provenance import ProvenanceModel
+
+
+class Algorithm(ProvenanceModel):
+    """A way of training a network on wrong labels, as a Keras model: `compile`, `fit`, `evaluate`, `predict`, `save`.
+
+    A subclass says `objective`, and where it needs them `outputs`, `prediction`, `stage` and `begin_epoch`. Its loss is
+    the one that it is compiled with: any loss of this package, with any schedule of its numbers.
+
+    What `predict` returns is what `save` and `export` write: the plain network, which loads without this package.
+    `save_weights` and `load_weights` hold everything: all networks, what is remembered of samples, the optimizer.
+
+    Args:
+        model: a built network that ends in logits. It may begin with `data.Preprocessing`.
+        second: another network of the same shapes, for algorithms that train two; None: a copy with new weights.
+        serve: what `predict` returns, and what is saved: "first", the first network, or "ensemble", the mean of the
+            logits of both.
+
+    Raises:
+        ValueError: from `compile`, for a loss that does not read logits or whose reduction is not the mean over the
+            batch, for one that couples samples where samples are ranked, for a network that ends in probabilities or
+            has one output, for an optimizer that clips by the norm over two networks; from `fit`, for several replicas
+            where rows or ranks would be those of a replica.
+    """
+
+    #: Whether the objective ranks samples by their loss.
+    ranks = False
+    #: Whether something is remembered of every sample.
+    remembers = False
+    #: How many networks are trained.
+    networks = 1
+    #: Names of the numbers that `stage` gives.
+    moving = ()
+
+    def __init__(self, model, second=None, serve="first", name=None):
+        super().__init__(model, name=name)
+        owner = type(self).__name__
+        self.serve = OneOf(("first", "ensemble")).check(owner, "serve", serve)
+        if not model.built or not getattr(model, "outputs", None):
+            refuse(owner, "model", "a built network with known outputs", model)
+        self._front = (preprocessing_of(model) or [None])[0]
+        self._network = for_serving(model, raw_pixels=False)
+        self.second = self._checked_second(second) if self.networks == 2 else None
+        if self.networks == 1 and second is not None:
+            refuse(owner, "second", "None: one network is trained", second)
+        if self.networks == 1 and serve == "ensemble":
+            refuse(owner, "serve", '"first": one network is trained', serve)
+        self._numbers = {name: self._state(f"stage_{name}", ()) for name in self.moving}
+
+    # What an algorithm says
+
+    def objective(self, x, provenance, outputs, sample_weight):
+        """What a step of training makes smaller: a number, made of `loss` and terms reduced by `mean`.
+
+        Args:
+            x: the inputs of the batch.
+            provenance: `label`, `index` and `clean` of the samples; the last two may be None.
+            outputs: what `outputs` made of the inputs.
+            sample_weight: of the samples, (batch,), or None.
+        """
+        raise TypeError(f"{type(self).__name__} does not define objective(x, provenance, outputs, sample_weight).")
+
+    def outputs(self, x):
+        """Logits for a training step: of the network, or a dict of those of both, {"first", "second"}."""
+        images = self.prepared(x)
+        first = self._network(images, training=True)
+        return first if self.second is None else {"first": first, "second": self.second(images, training=True)}
+
+    def prediction(self, outputs):
+        return outputs["first"] if isinstance(outputs, dict) else outputs
+
+    def stage(self, epoch: int, epochs: int) -> dict:
+        """The numbers that move, by the names in `moving`: a pure function of the epoch, counted from 0."""
+        return {}
+
+    def begin_epoch(self, epoch: int) -> None:
+        """Called before each epoch of `fit`, after the numbers are set."""
+
+    def end_epoch(self, epoch: int, logs: dict) -> None:
+        """Called after each epoch of `fit`; may add to its logs."""
+
+    # What it says it with
+
+    def prepared(self, x):
+        """The inputs as the networks take them; where the model begins with preprocessing, augmented at each call."""
+        return x if self._front is None else self._front(x, training=True)
+
+    def number(self, name: str):
+        """The present value of a number that moves."""
+        return ops.convert_to_tensor(self._numbers[name])
+
+    def counts(self, label, logits, sample_weight):
+        """Which samples count, (batch,): not of the class to ignore, and not of weight 0."""
+        kept = ops.ones_like(logits[..., 0], dtype="bool")
+        if getattr(self.loss, "ignore_class", None) is not None:
+            kept = ops.logical_not(equals(class_ids(label, logits), self.loss.ignore_class))
+        return kept if sample_weight is None else ops.logical_and(kept, ops.logical_not(equals(sample_weight, 0)))
+
+    def mean(self, values, label, logits, sample_weight=None):
+        """The mean of a value of each sample, as the loss takes its mean: weighted, without the class to ignore.
+
+        Under a TensorFlow strategy it is the share of a replica.
+        """
+        from keras_robust.losses.inputs import reduce_losses
+
+        ignored = getattr(self.loss, "ignore_class", None)
+        mask = None if ignored is None else ops.logical_not(equals(class_ids(label, logits), ignored))
+        if sample_weight is not None:
+            values = select(equals(sample_weight, 0), ops.zeros_like(values), values)
+        return reduce_losses(values, sample_weight, mask, "sum_over_batch_size")
+
+    def selected(self, values, counts, forget_rate):
+        """Which samples have the smallest values, (batch,): 1 - forget_rate of those that count, at least one.
+
+        Args:
+            values: of the samples, (batch,); they get no gradient.
+            counts: which count.
+            forget_rate: R; max(1, floor((1 - R) n + 1e-3)) of n are kept.
+        """
+        values = ops.stop_gradient(values)
+        values = select(counts, values, ops.full_like(values, float("inf")))
+        rank = ops.argsort(ops.argsort(values))
+        n = ops.sum(ops.cast(counts, "float32"))
+        kept = ops.maximum(ops.floor((1.0 - forget_rate) * n + 1e-3), ops.ones_like(n))
+        return ops.logical_and(counts, ops.cast(rank, "float32") < kept)
+
+    def mean_of(self, chosen, label, logits, sample_weight=None):
+        """Weights with which `loss` is its mean over the chosen samples alone."""
+        weight = ops.cast(chosen, "float32")
+        total = ops.sum(weight)
+        ones = ops.cast(ops.ones_like(logits[..., 0]), "float32")
+        ignored = getattr(self.loss, "ignore_class", None)
+        if ignored is not None:
+            ones = ops.cast(ops.logical_not(equals(class_ids(label, logits), ignored)), "float32")
+        weight = weight * (ops.sum(ones) / select(equals(total, 0), ops.ones_like(total), total))
+        return weight if sample_weight is None else weight * ops.cast(sample_weight, "float32")
+
+    def remember(self, name, num_samples, num_classes, initializer="zeros"):
+        """A variable with a row for each sample, and one more for numbers out of range."""
+        return self._state(name, (num_samples + 1, num_classes), initializer)
+
+    def rows(self, provenance, num_samples: int):
+        """Rows of the samples of a batch, (batch,); the spare one for numbers out of range.
+
+        Raises:
+            ValueError: for targets without "index".
+        """
+        if provenance.index is None:
+            refuse(type(self).__name__, "index", 'given: targets {"label": ..., "index": ...}', "none")
+        rows = ops.reshape(ops.convert_to_tensor(provenance.index), (-1,))
+        known = ops.logical_and(rows >= 0, rows < num_samples)
+        return ops.cast(select(known, rows, num_samples), "int32")
+
+    # What Keras calls
+
+    def call(self, inputs, training=None):
+        if training:
+            return self.outputs(inputs)
+        first = self.model(inputs, training=False)
+        if self.serve == "first":
+            return first
+        images = inputs if self._front is None else self._front(inputs, training=False)
+        return (first + self.second(images, training=False)) / 2
+
+    def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, *arguments, **keywords):
+        """As `keras.Model.compile`, with one loss of logits."""
+        owner = type(self).__name__
+        if not isinstance(loss, keras.losses.Loss):
+            refuse(owner, "loss", "a loss of logits, such as CE(from_logits=True)", loss)
+        if not getattr(loss, "from_logits", False):
+            refuse(owner, "from_logits", "True in its loss", getattr(loss, "from_logits", None))
+        if loss.reduction not in ("sum_over_batch_size", "mean"):
+            refuse(owner, "reduction", '"sum_over_batch_size" in its loss', loss.reduction)
+        if loss_weights is not None:
+            refuse(owner, "loss_weights", "None: the objective weighs its terms", loss_weights)
+        if self.ranks and isinstance(loss, RobustLoss) and loss.batch_coupled:
+            refuse(owner, "loss", "a loss of each sample alone, for samples are ranked by it", loss)
+        if self.model.outputs[0].shape[-1] == 1 or ends_in(self.model) not in ("logits", None):
+            told = f"{self.model.outputs[0].shape[-1]} output(s) of {ends_in(self.model)}"
+            refuse(owner, "model", "a network that ends in logits of at least two classes", told)
+        optimizer = keras.optimizers.get(optimizer)
+        if self.networks == 2 and getattr(optimizer, "global_clipnorm", None) is not None:
+            rule = "None: a norm over two networks would couple them; `clipnorm` clips each variable"
+            refuse(owner, "global_clipnorm", rule, optimizer.global_clipnorm)
+        super().compile(optimizer, loss, None, *arguments, **keywords)
+        self._set_numbers(0, 1)
+
+    def _compiled_inside(self, optimizer, loss, keywords):
+        return optimizer
+
+    def compute_training_loss(self, x, provenance, outputs, sample_weight):
+        total = self.objective(x, provenance, outputs, sample_weight)
+        for penalty in self.losses:
+            total = total + self._aggregate_additional_loss(penalty)
+        return total
+
+    def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, *arguments, **keywords):
+        """As `keras.Model.fit`."""
+        strategy = getattr(self, "distribute_strategy", None) if keras.backend.backend() == "tensorflow" else None
+        replicas = 1 if strategy is None else strategy.num_replicas_in_sync
+        if replicas > 1 and (self.ranks or self.remembers):
+            refuse(type(self).__name__, "strategy", "of one replica: samples are ranked or remembered", replicas)
+        given = getattr(callbacks, "callbacks", callbacks)
+        given = list(given) if isinstance(given, list | tuple) else [given] if given else []
+        return super().fit(x, y, batch_size, epochs, verbose, [Stages(self), *given], *arguments, **keywords)
+
+    def save(self, filepath, overwrite=True, **keywords):
+        """Saves what `predict` returns, a plain network of Keras, not compiled."""
+        self.served().save(filepath, overwrite=overwrite, **keywords)
+
+    def export(self, filepath, *arguments, **keywords):
+        """Exports what `predict` returns."""
+        self.served().export(filepath, *arguments, **keywords)
+
+    def save_weights(self, filepath, overwrite=True, **keywords):
+        """Saves everything: the networks, what is remembered of samples, and the optimizer."""
+        keras.Model.save_weights(self, filepath, overwrite=overwrite, **keywords)
+
+    def load_weights(self, filepath, **keywords):
+        """Loads what `save_weights` saved."""
+        keras.Model.load_weights(self, filepath, **keywords)
+
+    def served(self) -> keras.Model:
+        """The plain network that `predict` asks, which shares the weights."""
+        first = for_serving(self.model)
+        if self.serve == "first":
+            return first
+        inputs = keras.Input(first.inputs[0].shape[1:], dtype=first.inputs[0].dtype)
+        images = inputs if self._front is None else self._front.for_serving()(inputs)
+        named = (  # both may bear one name
+            keras.Sequential([keras.Input(images.shape[1:]), network], name=name)
+            for name, network in (("first", self._network), ("second", self.second))
+        )
+        return keras.Model(inputs, keras.layers.Average()([network(images) for network in named]))
+
+    def get_config(self):
+        names = [name for name in inspect.signature(type(self).__init__).parameters if name not in ("self", "model")]
+        config = {name: getattr(self, name) for name in names}
+        for name, value in config.items():
+            if isinstance(value, keras.Model | keras.layers.Layer):
+                config[name] = keras.saving.serialize_keras_object(value)
+        return {"model": keras.saving.serialize_keras_object(self.model), **config}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{name: _restored(value) for name, value in config.items()})
+
+    # How it does so
+
+    def begin(self, epoch: int, epochs: int) -> None:
+        """Begins an epoch, counted from 0, of a training of so many epochs; `fit` calls it."""
+        self._set_numbers(epoch, epochs)
+        self.begin_epoch(epoch)
+
+    def _set_numbers(self, epoch, epochs):
+        numbers = self.stage(epoch, epochs)
+        if numbers.keys() != self._numbers.keys():
+            raise ValueError(
+                f"`stage` of {type(self).__name__} must give the numbers in `moving`, {sorted(self._numbers)}. It "
+                f"gives {sorted(numbers)}."
+            )
+        for name, value in numbers.items():
+            self._numbers[name].assign(float(value))
+
+    def _state(self, name, shape, initializer="zeros"):
+        with variable_scope(self):
+            return self.add_weight(
+                name=name, shape=shape, initializer=initializer, dtype="float32", trainable=False, autocast=False
+            )
+
+    def _checked_second(self, second):
+        owner = type(self).__name__
+        if second is None:
+            second = keras.models.clone_model(self._network)
+        second = for_serving(second, raw_pixels=False)
+        shapes = [[tuple(v.shape) for v in one.weights] for one in (self._network, second)]
+        if shapes[0] != shapes[1] or not second.built:
+            refuse(owner, "second", "a built network with the shapes of the first one", second)
+        pairs = zip(self._network.trainable_variables, second.trainable_variables, strict=True)
+        if all(np.array_equal(*map(ops.convert_to_numpy, pair)) for pair in pairs):
+            refuse(owner, "second", "a network with other weights than the first: twins stay equal for ever", second)
+        return second
+
+
+class Stages(keras.callbacks.Callback):
+    """Tells an algorithm its epochs, and writes the numbers that move into the logs."""
+
+    def __init__(self, algorithm: Algorithm):
+        super().__init__()
+        self.algorithm = algorithm
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.algorithm.begin(epoch, self.params["epochs"])
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs is not None:
+            logs.update(self.algorithm.stage(epoch, self.params["epochs"]))
+        self.algorithm.end_epoch(epoch, logs if logs is not None else {})
+
+
+class Remembering(Algorithm):
+    """An algorithm that remembers a distribution over the classes for every sample.
+
+    Attributes:
+        targets: what is remembered, (num_samples + 1, num_classes); the last row takes numbers out of range.
+    """
+
+    remembers = True
+
+    def __init__(self, model, num_samples, num_classes, name=None):
+        super().__init__(model, name=name)
+        owner, count = type(self).__name__, at_least(1, integer=True)
+        self.num_samples = count.check(owner, "num_samples", num_samples)
+        self.num_classes = count.check(owner, "num_classes", num_classes)
+        if model.outputs[0].shape[-1] != self.num_classes:
+            refuse(owner, "num_classes", f"{model.outputs[0].shape[-1]}, the outputs of the model", num_classes)
+        self.targets = self.remember("targets", self.num_samples, self.num_classes)
+
+    def end_epoch(self, epoch, logs):
+        """Refuses numbers that were out of range, which a compiled step could not."""
+        spare = ops.convert_to_numpy(self.targets[self.num_samples])
+        if np.any(spare):
+            raise ValueError(
+                f"A sample number was outside [0, {self.num_samples}), the numbers that num_samples={self.num_samples} "
+                f"of {type(self).__name__} allows. Number the training samples from 0, and count them all."
+            )
+
+
+def ramped(forget_rate: float, gradual: int, exponent: float, epoch: int) -> float:
+    """The forget rate of an epoch: forget_rate^exponent · epoch / (gradual - 1) before `gradual`, then forget_rate.
+
+    Reference: Han et al. 2018 (Co-teaching), as their code has it.
+
+    Example:
+
+    >>> [round(ramped(0.4, 5, 1.0, epoch), 2) for epoch in range(6)]
+    [0.0, 0.1, 0.2, 0.3, 0.4, 0.4]
+    """
+    if gradual <= 1 or epoch >= gradual:
+        return forget_rate
+    return forget_rate**exponent * epoch / (gradual - 1)
+
+
+def _restored(value):
+    return keras.saving.deserialize_keras_object(value) if isinstance(value, dict) and "class_name" in value else value
