@@ -1,9 +1,10 @@
 """Several losses on one data set with wrong labels: what `keras-robust compare`, `backdoor` and `make demo` train."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rich.console import Console
 
+from keras_robust.algorithms.reading import read_algorithm, split_algorithm
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.diagnostics import plots
@@ -26,22 +27,24 @@ TRAINING = {
     "clip_norm": 5.0,
 }
 # In what the recipes of a comparison differ.
-_VARYING = ("recipe", "label", "loss", "l1", "moving")
+_VARYING = ("recipe", "label", "loss", "l1", "moving", "algorithm")
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A loss of logits that takes part in a comparison.
+    """A loss of logits that takes part in a comparison, alone or inside a training algorithm.
 
     Attributes:
         text: how it is written, for example "ANLCE(alpha=5, beta=5)".
         l1: factor of the L1 penalty that goes with it.
         moving: what moves its hyper-parameters, as recipes have it, or None.
+        algorithm: what the network is trained by, as recipes have it, or None.
     """
 
     text: str
     l1: float = 0.0
     moving: str | None = None
+    algorithm: str | None = None
 
     def loss(self) -> RobustLoss:
         return read_loss(self.text)
@@ -49,11 +52,16 @@ class Contender:
     @property
     def label(self) -> str:
         """How it stands in tables and pictures."""
-        return f"{self.text} scheduled" if self.moving else self.text
+        text = self.text
+        if self.algorithm:
+            inside = self.algorithm.partition("(")[2]
+            text = f"{self.algorithm.partition('(')[0]}({text}{'' if inside == ')' else ', '}{inside}"
+        return f"{text} scheduled" if self.moving else text
 
     def recipe(self, **fields) -> Recipe:
         """A recipe that trains it as all are trained, with these fields besides."""
         own = {"label": self.label, "loss": self.text, "l1": self.l1, "moving": self.moving}
+        own["algorithm"] = self.algorithm
         return Recipe(paper=None, source="compare", **own, **TRAINING, **fields)
 
 
@@ -74,15 +82,22 @@ RECOMMENDED = {
 def contender(text: str) -> Contender:
     """A bare name with the arguments that suit 10 classes, "NAME(...)" exactly as written.
 
+    An algorithm has its loss as the first argument, "ELR(DAL(), lam=3)"; without one it is cross entropy.
+
     Raises:
-        ValueError: for anything that is not a loss of this package, or a loss that cannot be trained on.
+        ValueError: for anything that is neither a loss nor an algorithm of this package, or a loss that cannot be
+            trained on.
 
     Example:
 
     >>> keras_robust.comparison.contender("ANLCE")
-    Contender(text='ANLCE(alpha=5, beta=5)', l1=5e-05, moving=None)
+    Contender(text='ANLCE(alpha=5, beta=5)', l1=5e-05, moving=None, algorithm=None)
     """
-    found = RECOMMENDED.get(text) or Contender(f"{text}()" if text in LOSSES else text)
+    algorithm, loss = split_algorithm(text)
+    found = RECOMMENDED.get(loss) or Contender(f"{loss}()" if loss in LOSSES else loss)
+    if algorithm:
+        read_algorithm(algorithm)
+        found = replace(found, algorithm=algorithm)
     if found.loss().reduction is None:
         refuse("contender", "reduction", "one that makes a number of a batch, for a loss to train on", None)
     return found

@@ -12,7 +12,7 @@ from keras_robust.backend import is_rehearsal, select
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.feed import Epochs, Feed
-from keras_robust.data.preprocessing import for_serving
+from keras_robust.data.preprocessing import for_serving, parted
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer, ends_in
@@ -151,7 +151,9 @@ class ProvenanceModel(keras.Model):
     def call(self, inputs, training=None):
         if self._penalty is None or not training or is_rehearsal():
             return self.model(inputs, training=training)
-        y_pred, penalty = self._penalty.outputs(self.model, inputs, self._directions)
+        front, network = parted(self.model)
+        images = inputs if front is None else front(inputs, training=True)
+        y_pred, penalty = self._penalty.outputs(network, images, self._directions)
         self.add_loss(penalty)
         return y_pred
 

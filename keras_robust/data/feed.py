@@ -81,6 +81,10 @@ class Feed(keras.utils.PyDataset):
         self.served += 1
         return keras.tree.map_structure(lambda column: gathered(column, rows), self.columns)
 
+    def in_order(self) -> "Feed":
+        """The same samples in the order of the arrays, to look at."""
+        return Feed(*self.columns[:2], self.batch_size, rows=np.sort(self.rows))
+
     def numbers(self, place: int) -> np.ndarray:
         """Positions of the samples of a batch, counted from 0, of this epoch."""
         if not 0 <= place < len(self):

@@ -179,6 +179,16 @@ def preprocessing_of(model: keras.Model) -> list[Preprocessing]:
     return [layer for layer in model._flatten_layers() if isinstance(layer, Preprocessing)]
 
 
+def parted(model: keras.Model) -> tuple:
+    """The preprocessing that a model begins with, or None, and the network behind it.
+
+    Raises:
+        ValueError: as `for_serving`.
+    """
+    found = preprocessing_of(model)
+    return (found[0] if found else None), for_serving(model, raw_pixels=False)
+
+
 def for_serving(model: keras.Model, raw_pixels: bool = True) -> keras.Model:
     """The same network, weights shared, without what belongs to training: it loads without this package.
 

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from keras_robust.algorithms.reading import read_algorithm
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, at_least, greater_than, refuse
 
@@ -22,9 +23,7 @@ NETWORKS = (
 )
 
 #: What a recipe may ask for and `recipes.run` does not do yet.
-NOT_YET = {
-    "algorithm": "training algorithms are not there yet",
-}
+NOT_YET = {}
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,15 @@ class Text:
 
     def check(self, owner, name, value):
         return value if isinstance(value, str) and value.strip() else refuse(owner, name, "a text", value)
+
+
+@dataclass(frozen=True)
+class AlgorithmText:
+    """What `read_algorithm` reads."""
+
+    def check(self, owner, name, value):
+        read_algorithm(Text().check(owner, name, value))
+        return value
 
 
 @dataclass(frozen=True)
@@ -81,7 +89,7 @@ RULES = {
     "backdoor": OrNone(OneOf(("local", "global"))),
     "poisoned": at_least(1, integer=True, optional=True),
     "target": at_least(0, integer=True, optional=True),
-    "algorithm": OrNone(Text()),
+    "algorithm": OrNone(AlgorithmText()),
     "optimizer": OneOf(("sgd", "adam")),
     "end_rate": at_least(0.0),
     "nesterov": Flag(),

@@ -146,6 +146,7 @@ def method(recipe: Recipe) -> Method:
         epochs=recipe.epochs,
         l1=recipe.l1,
         callbacks=recipe.callbacks,
+        algorithm=recipe.build_algorithm(),
         jacobian=recipe.jacobian,
     )
 

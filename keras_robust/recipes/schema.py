@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 
+from keras_robust.algorithms.reading import Chosen, read_algorithm
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, at_least, refuse
 from keras_robust.losses import RobustLoss
@@ -125,6 +126,8 @@ class Recipe:
         if self.augmentation is not None:
             known = tuple(one.name for one in CATALOG[self.dataset].recipes)
             OneOf(known).check("Recipe", "augmentation", self.augmentation)
+        if self.algorithm and self.jacobian:
+            refuse("Recipe", "jacobian", "0 with an algorithm, whose step is its own", self.jacobian)
         if (self.validation > 0) != (self.validation_labels is not None):
             rule = '"noisy" or "clean" with a share for validation, None without'
             refuse("Recipe", "validation_labels", rule, self.validation_labels)
@@ -232,6 +235,10 @@ class Recipe:
     def build_loss(self) -> RobustLoss:
         """A new loss of logits."""
         return read_loss(self.loss)
+
+    def build_algorithm(self) -> Chosen | None:
+        """What trains the network, if not plain training."""
+        return read_algorithm(self.algorithm) if self.algorithm else None
 
     def callbacks(self) -> list:
         """New callbacks that move the loss's hyper-parameters, for one run."""

@@ -6,8 +6,10 @@ from typing import Any
 
 import keras
 
+from keras_robust.algorithms.reading import Chosen
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
-from keras_robust.data import Preprocessing, Splits
+from keras_robust.checks import refuse
+from keras_robust.data import Feed, Preprocessing, Splits
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
@@ -63,6 +65,16 @@ class Task:
             **measured,
         )
 
+    def in_order(self) -> Feed:
+        """All training samples with their targets, not augmented, to look at.
+
+        Raises:
+            ValueError: for a pipeline of tf.data.
+        """
+        if not isinstance(self.train["x"], Feed):
+            refuse("run", "pipeline", '"device" for an algorithm that looks at all samples', "tf.data")
+        return self.train["x"].in_order()
+
     def model(self):
         """A new network that ends in logits, behind what prepares its images."""
         network = self.network(self.input_shape, self.num_classes, classifier_activation=None)
@@ -81,6 +93,7 @@ class Method:
         rate: learning rate of an epoch, counted from 0.
         epochs: epochs of the whole training.
         l1: factor of the L1 penalty on all weights.
+        algorithm: what trains the network, or None.
         jacobian: factor of the penalty on the Jacobian of the outputs in the images, as `JacobianPenalty` takes it.
     """
 
@@ -90,6 +103,7 @@ class Method:
     epochs: int
     l1: float = 0.0
     callbacks: Callable[[], list] = list
+    algorithm: Chosen | None = None
     jacobian: float = 0.0
 
 
@@ -106,14 +120,13 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
         every: epochs between two in the log.
 
     Returns:
-        The model, wrapped in `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
+        The model, an `Algorithm` or wrapped in `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
     """
     keras.utils.set_random_seed(seed)
     model = task.model()
     if method.l1:
         regularize(model, l1=method.l1)
-    penalty = JacobianPenalty(method.jacobian, seed=seed) if method.jacobian else None
-    model = ProvenanceModel(model, penalty=penalty)
+    model = _trained_by(method, model, task, seed)
     model.compile(
         method.optimizer(),
         loss=method.loss(),
@@ -122,7 +135,9 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     )
     if checkpoint:
         checkpoint.restore(model)
-    logger = SampleWeightLogger(log, num_samples=task.num_samples, every=every)
+    seen_in_step = method.algorithm is None or method.algorithm.kind.records
+    probe = None if seen_in_step else task.in_order()
+    logger = SampleWeightLogger(log, num_samples=task.num_samples, probe=probe, every=every)
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
@@ -141,3 +156,10 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
             verbose=0,
         )
     return model, history, logger
+
+
+def _trained_by(method, model, task, seed):
+    """The model that trains the network: by an algorithm, or plainly, with a penalty where there is one."""
+    if method.algorithm is not None:
+        return method.algorithm.build(model, task.num_samples, task.num_classes, task.in_order)
+    return ProvenanceModel(model, penalty=JacobianPenalty(method.jacobian, seed=seed) if method.jacobian else None)
