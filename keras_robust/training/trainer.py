@@ -120,7 +120,7 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
         every: epochs between two in the log.
 
     Returns:
-        The model, an `Algorithm` or wrapped in `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
+        The model, an `Algorithm` or a `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
     """
     keras.utils.set_random_seed(seed)
     model = task.model()
