@@ -21,10 +21,10 @@ class NLNL(Remembering):
 
     Negative (NL): the sum over `draws` of -log(1 - p_k), 1 - p clipped at 1e-5, for classes k that are drawn at every
     visit, uniformly from all but the given label y. Selective negative (SelNL): the same for samples with p_y > 1/K
-    alone. Selective positive (SelPL): the compiled loss, for samples with p_y > 0.5 alone. There p_y is the mean of what
-    the network said of the given label at the ten visits before this one, or as many as there were. The objective is the
-    mean over the samples that are taken, each weighted by the size of the largest class over that of its own. The logs
-    hold `stage`: 1, 2 or 3.
+    alone. Selective positive (SelPL): the compiled loss, for samples with p_y > 0.5 alone. There p_y is the mean of
+    what the network said of the given label at the ten visits before this one, or as many as there were. The objective
+    is the mean over the samples that are taken, each weighted by the size of the largest class over that of its own.
+    The logs hold `stage`: 1, 2 or 3.
 
     Reference: Kim et al. 2019, "NLNL: Negative Learning for Noisy Labels", and its code for clip, class sizes and what
     the mean is over; in SelPL the code divides by the sum of the class weights instead. Their settings: stages of 720

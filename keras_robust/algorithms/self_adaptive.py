@@ -14,9 +14,9 @@ class SelfAdaptive(Remembering):
     """Self-adaptive training (SAT), and self-ensemble label correction (SELC) with `weighted=False`.
 
     sum_i w_i L(t_i, p_i) / sum_i w_i over a batch, w_i = max t_i (`weighted=False`: 1), where L(t, p) is the compiled
-    loss of a soft label, sum_k t_k L(k). The target t_i of sample i starts as its given label. From epoch `start` on it
-    is t_i <- alpha t_i + (1 - alpha) p_i at each visit, before it is used and without a gradient. The logs hold `alpha`,
-    1 before `start`.
+    loss of a soft label, sum_k t_k L(k). The target t_i of a sample starts as its given label. From epoch `start` on it
+    is t_i <- alpha t_i + (1 - alpha) p_i at each visit, before it is used and without a gradient. The logs hold
+    `alpha`, 1 before `start`.
 
     Reference: Huang et al. 2020, "Self-Adaptive Training: beyond Empirical Risk Minimization", Algorithm 1, with
     alpha = 0.9 and start = 60; Lu and He 2022, "SELC: Self-Ensemble Label Correction Improves Learning with Noisy
