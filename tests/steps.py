@@ -116,5 +116,11 @@ def assert_step(algorithm, objective, loss, compiled=True, y=None, x=X, sample_w
             assert np.allclose(found, one - RATE * down, rtol=1e-5, atol=1e-6)
 
 
+def smallest(values, forget_rate):
+    """Places of the smallest values, as many as are kept at a rate in hundredths."""
+    count = max(1, (100 - round(100 * forget_rate)) * len(values) // 100)
+    return np.argsort(values)[:count]
+
+
 def numpy(x):
     return np.asarray(ops.convert_to_numpy(x))

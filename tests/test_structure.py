@@ -54,14 +54,9 @@ FLOORS = [
     ["theory.weights", "theory"],
     ["metrics", "last_layer", "watchers", "carrier", "provenance", "expressions", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
-    [
-        "algorithms.base",
-        "algorithms.elr",
-        "algorithms.small_loss",
-        "algorithms.co_teaching",
-        "algorithms",
-        "algorithms.reading",
-    ],
+    ["algorithms.base", "algorithms.elr", "algorithms.small_loss", "algorithms.self_adaptive", "algorithms.nlnl"],
+    ["algorithms.co_teaching", "algorithms.co_teaching_plus", "algorithms.jocor", "algorithms"],
+    ["algorithms.reading"],
     ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
     [
         "diagnostics.plots.canvas",

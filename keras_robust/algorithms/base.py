@@ -314,13 +314,15 @@ class Stages(keras.callbacks.Callback):
 
 
 class Remembering(Algorithm):
-    """An algorithm that remembers a distribution over the classes for every sample.
+    """An algorithm that remembers something of every sample, a distribution over the classes unless it says otherwise.
 
     Attributes:
         targets: what is remembered, (num_samples + 1, num_classes); the last row takes numbers out of range.
     """
 
     remembers = True
+    #: The attribute that holds it, and its columns; None: one for each class.
+    memory, columns = "targets", None
 
     def __init__(self, model, num_samples, num_classes, name=None):
         super().__init__(model, name=name)
@@ -329,11 +331,11 @@ class Remembering(Algorithm):
         self.num_classes = count.check(owner, "num_classes", num_classes)
         if model.outputs[0].shape[-1] != self.num_classes:
             refuse(owner, "num_classes", f"{model.outputs[0].shape[-1]}, the outputs of the model", num_classes)
-        self.targets = self.remember("targets", self.num_samples, self.num_classes)
+        setattr(self, self.memory, self.remember(self.memory, self.num_samples, self.columns or self.num_classes))
 
     def end_epoch(self, epoch, logs):
         """Refuses numbers that were out of range, which a compiled step could not."""
-        spare = ops.convert_to_numpy(self.targets[self.num_samples])
+        spare = ops.convert_to_numpy(getattr(self, self.memory)[self.num_samples])
         if np.any(spare):
             raise ValueError(
                 f"A sample number was outside [0, {self.num_samples}), the numbers that num_samples={self.num_samples} "

@@ -48,11 +48,11 @@ class CoTeaching(Algorithm):
 
     def objective(self, x, provenance, outputs, sample_weight):
         label, first, second = provenance.label, outputs["first"], outputs["second"]
-        counts = self.candidates(label, first, second, self.counts(label, first, sample_weight))
-        chosen = (self.selected(self.loss.call(label, z), counts, self.number("forget_rate")) for z in (second, first))
+        counts, rate = self.candidates(first, second, self.counts(label, first, sample_weight))
+        chosen = (self.selected(self.loss.call(label, z), counts, rate) for z in (second, first))
         weights = (self.mean_of(one, label, first, sample_weight) for one in chosen)
         return sum(self.loss(label, z, weight) for z, weight in zip((first, second), weights, strict=True))
 
-    def candidates(self, label, first, second, counts):
-        """The samples among which the small losses are looked for, (batch,)."""
-        return counts
+    def candidates(self, first, second, counts):
+        """The samples among which the small losses are looked for, (batch,), and the share of them that is left out."""
+        return counts, self.number("forget_rate")
