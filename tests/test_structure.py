@@ -47,6 +47,7 @@ FLOORS = [
     ["metrics", "last_layer", "watchers", "carrier", "provenance", "expressions", "losses.reading"],
     ["callbacks.recorder", "callbacks.moving", "callbacks.sample_weights", "callbacks.skipped_steps", "callbacks"],
     ["algorithms.base", "algorithms.views", "algorithms.mixing", "algorithms.gjs", "algorithms.mixup"],
+    ["algorithms.probe", "algorithms.mixture", "algorithms.divide_mix"],
     ["algorithms.elr", "algorithms.small_loss", "algorithms.co_teaching", "algorithms"],
     ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
     [

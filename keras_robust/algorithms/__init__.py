@@ -2,9 +2,10 @@
 
 from keras_robust.algorithms.base import Algorithm
 from keras_robust.algorithms.co_teaching import CoTeaching
+from keras_robust.algorithms.divide_mix import DivideMix
 from keras_robust.algorithms.elr import ELR
 from keras_robust.algorithms.gjs import GJS
 from keras_robust.algorithms.mixup import Mixup
 from keras_robust.algorithms.small_loss import SmallLoss
 
-__all__ = ["ELR", "GJS", "Algorithm", "CoTeaching", "Mixup", "SmallLoss"]
+__all__ = ["ELR", "GJS", "Algorithm", "CoTeaching", "DivideMix", "Mixup", "SmallLoss"]
