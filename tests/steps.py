@@ -94,17 +94,20 @@ def gradient(objective, weights, step=1e-6):
     return found
 
 
-def assert_step(algorithm, objective, loss, compiled=True, y=None, x=X, sample_weight=None, weights=None):
+def assert_step(algorithm, objective, loss, compiled=True, y=None, x=X, sample_weight=None, weights=None, epoch=None):
     """Trains one batch with SGD, and compares loss and weights with those that `objective` has.
 
     Args:
         objective: (weights of the networks) -> the number that the step makes smaller; what gets no gradient is a
             constant in it.
+        epoch: the epoch that the step is in; None: none begins.
     """
     count = algorithm.networks
     before = WEIGHTS[:count] if weights is None else weights
     jit = compiled and keras.backend.backend() != "torch"
     algorithm.compile(keras.optimizers.SGD(RATE), loss, jit_compile=jit, run_eagerly=False)
+    if epoch is not None:
+        algorithm.begin(epoch, epoch + 1)
     told = algorithm.train_on_batch(x, targets() if y is None else y, sample_weight=sample_weight)
     expected = objective([tuple(np.asarray(one, "float64") for one in pair) for pair in before])
     assert np.isclose(float(told[0] if isinstance(told, list) else told), expected, rtol=1e-5, atol=1e-6)
