@@ -17,7 +17,8 @@ from keras_robust.recipes.schema import Recipe
 
 __all__ = ["Contender", "compare", "compare_backdoors", "contender"]
 
-#: How all losses are trained; the weights do not decay, and L1 goes with the losses that have it.
+#: How all losses are trained; the weights do not decay, and L1 goes with the losses that have it. Two networks are
+#: not clipped.
 TRAINING = {
     "batch_size": 128,
     "learning_rate": 0.01,
@@ -27,7 +28,7 @@ TRAINING = {
     "clip_norm": 5.0,
 }
 # In what the recipes of a comparison differ.
-_VARYING = ("recipe", "label", "loss", "l1", "moving", "algorithm")
+_VARYING = ("recipe", "label", "loss", "l1", "moving", "algorithm", "clip_norm")
 
 
 @dataclass(frozen=True)
@@ -61,8 +62,10 @@ class Contender:
     def recipe(self, **fields) -> Recipe:
         """A recipe that trains it as all are trained, with these fields besides."""
         own = {"label": self.label, "loss": self.text, "l1": self.l1, "moving": self.moving}
-        own["algorithm"] = self.algorithm
-        return Recipe(paper=None, source="compare", **own, **TRAINING, **fields)
+        training = {**TRAINING, "algorithm": self.algorithm}
+        if self.algorithm and read_algorithm(self.algorithm).kind.networks == 2:
+            training["clip_norm"] = None  # a norm over two networks would couple them
+        return Recipe(paper=None, source="compare", **own, **training, **fields)
 
 
 # What a bare name stands for on data with 10 classes; AUL, AGCE and AEL as Ou & Zhang 2023 have them on CIFAR-10.

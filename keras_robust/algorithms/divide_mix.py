@@ -100,6 +100,7 @@ class DivideMix(TwoViews):
 
     remembers = True
     networks = 2
+    records = False
     moving = ("lam_u", "phase")
 
     def __init__(

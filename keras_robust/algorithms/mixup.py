@@ -40,6 +40,8 @@ class Mixup(Algorithm):
     >>> history = model.fit(np.ones((4, 3), "float32"), np.array([0, 1, 0, 1]), verbose=0)
     """
 
+    records = False
+
     def __init__(self, model, alpha=1.0, seed=0, name=None):
         super().__init__(model, name=name)
         self._mixer = Mixer("Mixup", alpha, seed)

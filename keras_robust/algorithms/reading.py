@@ -16,6 +16,8 @@ ALGORITHMS = {
     for name, kind in vars(keras_robust.algorithms).items()
     if isinstance(kind, type) and issubclass(kind, Algorithm) and kind is not Algorithm
 }
+#: What makes views of inputs.
+LAYERS = {name: getattr(keras.layers, name) for name in dir(keras.layers) if name.startswith(("Random", "Gaussian"))}
 #: What a run knows by itself.
 OF_THE_RUN = ("model", "num_samples", "num_classes", "probe")
 
@@ -56,6 +58,8 @@ class Chosen:
 def read_algorithm(text: str) -> Chosen:
     """The algorithm that a text stands for, without what a run knows by itself: "ELR(beta=0.9, lam=7)".
 
+    Arguments are literals, or Keras' layers that draw: "GJS(augment=GaussianNoise(0.1))".
+
     Raises:
         ValueError: for an unknown name, or arguments that it does not have.
 
@@ -65,7 +69,7 @@ def read_algorithm(text: str) -> Chosen:
     {'forget_rate': 0.4}
     """
     try:
-        return expressions.read(text, {name: _chooser(kind) for name, kind in ALGORITHMS.items()}, {})
+        return expressions.read(text, {name: _chooser(kind) for name, kind in ALGORITHMS.items()}, LAYERS)
     except expressions.ExpressionError as error:
         raise ValueError(
             f'An algorithm is written as "ELR(beta=0.9, lam=7)". Received: {text!r:.200} ({error}). Known algorithms: '

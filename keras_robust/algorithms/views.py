@@ -26,7 +26,7 @@ class TwoViews(Algorithm):
         owner = type(self).__name__
         if augment is not None and not isinstance(augment, keras.layers.Layer):
             refuse(owner, "augment", "a Keras layer that augments, or None", augment)
-        if augment is not None and self._front is not None:
+        if augment is not None and self._front is not None and self._front.augments:
             rule = "None: the model begins with data.Preprocessing, which augments (give it `layers`)"
             refuse(owner, "augment", rule, augment)
         self.augment = augment
@@ -42,7 +42,7 @@ class TwoViews(Algorithm):
         if given:
             return [self.prepared(x[name]) for name in VIEWS[:count]]
         if self.augment is not None:
-            return [self.augment(x, training=True) for _ in range(count)]
+            return [self.augment(self.prepared(x), training=True) for _ in range(count)]
         if self._front is None or not self._front.augments:
             raise ValueError(
                 f"{owner} needs two views of each sample, and these inputs have one. Give it `augment`, a Keras layer; "
