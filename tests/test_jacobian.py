@@ -159,3 +159,18 @@ def test_wrong_arguments():
         jacobian_penalty(network(), np.zeros((2, 6, 6, 1), "int32"))
     with pytest.raises(ValueError, match=r"`model` of JacobianPenalty must be one with outputs \(batch, classes\)"):
         jacobian_penalty(keras.Sequential([keras.Input((4, 4, 1)), keras.layers.Conv2D(2, 3)]), X[:, :4, :4])
+
+
+def test_behind_preprocessing_the_images_are_those_that_the_network_sees():
+    """Raw bytes cannot be differentiated; what is prepared in the step gives the gradient of what came prepared."""
+    splits = kr.data.load("mnist", arrays=kr.data.generated("mnist", 8, 8), batch_size=8, pipeline="device")
+    raw, labels = splits.train[0]
+    weights = []
+    for prepared in (True, False):
+        keras.utils.set_random_seed(1)
+        network = keras.Sequential([keras.Input((28, 28, 1)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        before = keras.Sequential([keras.Input((28, 28, 1), dtype="uint8"), splits.info.preprocessing, network])
+        x = as_numpy(splits.info.preprocessing(raw)) if prepared else raw
+        trained(network if prepared else before, JacobianPenalty(0.5, projections=None), x.astype(x.dtype), labels)
+        weights.append(as_numpy(network.layers[-1].kernel.value))
+    np.testing.assert_allclose(*weights, atol=1e-5)
