@@ -225,7 +225,6 @@ def _listed(title, items):
     return [f"{title}:", "", *(f"- {item}" for item in items), ""] if items else []
 
 
-
 def _line(cells):
     return f"| {' | '.join(cells)} |"
 
