@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import constant, pixels, select
+from keras_robust.backend import clamped, constant, pixels, select
 from keras_robust.catalog import ImageRecipe
 from keras_robust.checks import refuse
 from keras_robust.data.draws import epoch_key, uniform
@@ -121,11 +121,11 @@ class Preprocessing(keras.layers.Layer):
         """Images in [0, 1] of other brightness, contrast, saturation and hue, in this order."""
         draws = 2.0 * uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
         brightness, contrast, saturation, hue = (draws[n] * largest for n, largest in enumerate(self.recipe.jitter))
-        images = ops.clip(images * (1.0 + brightness), 0.0, 1.0)
+        images = clamped(images * (1.0 + brightness), 0.0, 1.0)
         middle = ops.mean(_gray(images), axis=(1, 2), keepdims=True)
-        images = ops.clip(middle + (images - middle) * (1.0 + contrast), 0.0, 1.0)
+        images = clamped(middle + (images - middle) * (1.0 + contrast), 0.0, 1.0)
         gray = _gray(images)
-        images = ops.clip(gray + (images - gray) * (1.0 + saturation), 0.0, 1.0)
+        images = clamped(gray + (images - gray) * (1.0 + saturation), 0.0, 1.0)
         turned = ops.image.rgb_to_hsv(images)
         turned = ops.concatenate([(turned[..., :1] + hue) % 1.0, turned[..., 1:]], axis=-1)
         return ops.image.hsv_to_rgb(turned)
