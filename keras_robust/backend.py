@@ -266,6 +266,18 @@ def gradient(function, x):
     )
 
 
+@not_converted
+def place_among_replicas() -> tuple:
+    """(index, count) of a replica of a TensorFlow strategy, each of which computes a part of the batch; else (0, 1)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return context.replica_id_in_sync_group, context.num_replicas_in_sync
+    return 0, 1
+
+
 def variable_scope(model):
     """A context in which new variables are spread over devices as those of the model are."""
     strategy = getattr(model, "distribute_strategy", None) if keras.backend.backend() == "tensorflow" else None

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import clamped, constant, pixels, select
+from keras_robust.backend import clamped, constant, pixels, place_among_replicas, select
 from keras_robust.catalog import ImageRecipe
 from keras_robust.checks import refuse
 from keras_robust.data.draws import epoch_key, uniform
@@ -47,6 +47,8 @@ class Preprocessing(keras.layers.Layer):
         super().__init__(name=name, **{"dtype": "float32", **keywords})
         self.recipe = ImageRecipe.of(recipe)
         self.unit, self.augment, self.seed = float(unit), bool(augment), seed
+        #: Which of so many equal parts of a batch this process has, as `Feed.share` says.
+        self.part = (0, 1)
         self.layers = [keras.saving.deserialize_keras_object(one) if isinstance(one, dict) else one for one in layers]
         for layer in self.layers:
             if not getattr(layer, "supports_jit", True):
@@ -73,7 +75,7 @@ class Preprocessing(keras.layers.Layer):
     def begin(self, epoch: int) -> None:
         """Begins the draws of an epoch, counted from 0."""
         for number, generator in enumerate([self.generator, *self._generators_of_layers()]):
-            key = epoch_key(self.seed + number, epoch)
+            key = epoch_key(self.seed + number + (self.part[0] << 16 if number else 0), epoch)
             generator.state.assign(ops.convert_to_tensor(np.array([key, 0]), generator.state.dtype))
 
     def call(self, images, training=False):
@@ -90,16 +92,25 @@ class Preprocessing(keras.layers.Layer):
             images = ops.cast(images, "float32") * (self.unit / 255.0)
         return images * constant(tuple(self._scale)) + constant(tuple(self._offset))
 
-    def _drawn(self):
-        """Key and count of these draws; the next ones have others. (Keras' own `next` sends a number to the device.)"""
+    def _draws(self, images):
+        """Four numbers from [0, 1) for each image (4, batch), by its place in the batch of all processes and replicas.
+
+        (Keras' own `next` sends a number to the device.)
+        """
         before = self.generator.state.value + 0
         self.generator.state.assign(before + 1)
-        return before
+        (index, count), (replica, replicas) = self.part, place_among_replicas()
+        size, parts = ops.shape(images)[0], count * replicas
+        draws = uniform(before, (4, parts * size))
+        if parts == 1:
+            return draws
+        start = (index * replicas + replica) * size
+        return draws[:, start : start + size]
 
     def _moved(self, images):
         """Images cropped, flipped and rotated, each pixel one of the pixels before or zero."""
         row, (height, width) = self.recipe, images.shape[1:3]
-        draws = uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None]
+        draws = self._draws(images)[..., None, None]
         y = ops.reshape(ops.arange(height, dtype="int32"), (1, height, 1))
         x = ops.reshape(ops.arange(width, dtype="int32"), (1, 1, width))
         inside = None
@@ -119,7 +130,7 @@ class Preprocessing(keras.layers.Layer):
 
     def _recolored(self, images):
         """Images in [0, 1] of other brightness, contrast, saturation and hue, in this order."""
-        draws = 2.0 * uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
+        draws = 2.0 * self._draws(images)[..., None, None, None] - 1.0
         brightness, contrast, saturation, hue = (draws[n] * largest for n, largest in enumerate(self.recipe.jitter))
         images = clamped(images * (1.0 + brightness), 0.0, 1.0)
         middle = ops.mean(_gray(images), axis=(1, 2), keepdims=True)
@@ -207,10 +218,9 @@ def for_serving(model: keras.Model, raw_pixels: bool = True) -> keras.Model:
         refuse("for_serving", "model", "Sequential, with info.preprocessing as its first layer alone", model)
     if not raw_pixels and len(rest) == 1 and isinstance(rest[0], keras.Model):
         return rest[0]
-    shape, dtype = model.inputs[0].shape[1:], model.inputs[0].dtype if raw_pixels else "float32"
-    return keras.Sequential(
-        [keras.Input(shape, dtype=dtype), *([first.for_serving()] if raw_pixels else []), *rest], name=model.name
-    )
+    raw = model.inputs[0]
+    inputs = keras.Input(raw.shape[1:], dtype=raw.dtype if raw_pixels else "float32", name=raw.name)
+    return keras.Sequential([inputs, *([first.for_serving()] if raw_pixels else []), *rest], name=model.name)
 
 
 def _prepares(layer):
