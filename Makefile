@@ -2,7 +2,7 @@
 # make test   sets up .venv (three backends) and runs the whole suite on each of them
 # make check  runs the tests of one loss, LOSS=GCE, on BACKEND (default jax)
 # make bench  runs the benchmarks in the same environment, on BACKEND (default jax)
-# make gpu    runs the losses' reference values and the benchmarks on a GPU; results in build/gpu
+# make gpu    runs the losses' reference values, the benchmarks and whole rows on a GPU; results in build/gpu
 # make docs   builds the documentation into site/, and fails on a warning
 # make lint   ruff, as make test runs it first
 
@@ -33,7 +33,7 @@ check: .venv/ready
 	KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python -m pytest tests/losses --loss "$(LOSS)"
 
 bench: .venv/ready
-	for script in $(filter-out $(addprefix benchmarks/,measuring.py gpu.py host_syncs.py),$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
+	for script in $(filter-out $(addprefix benchmarks/,measuring.py gpu.py host_syncs.py rows.py),$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
 
 gpu: .venv/ready
 	.venv/bin/python benchmarks/gpu.py --out build/gpu $(ARGS)

@@ -95,20 +95,41 @@ def on_device(array):
     return ops.convert_to_tensor(array, dtype=keras.backend.standardize_dtype(array.dtype))
 
 
-def constant(numbers: tuple):
-    """Numbers as a float32 tensor, (n,); PyTorch sends them to its device once."""
-    if keras.backend.backend() != "torch":
-        return ops.convert_to_tensor(np.array(numbers, "float32"))
-    from keras.src.backend.torch.core import get_device
+class Constant:
+    """Numbers, in nested lists or tuples, that each step takes; PyTorch sends them to its device once."""
 
-    return _kept_constant(numbers, get_device())
+    def __init__(self, numbers):
+        self.numbers, self._kept = numbers, {}
+
+    @not_converted
+    def tensor(self, dtype: str):
+        """The numbers as a tensor."""
+        if keras.backend.backend() != "torch":
+            return ops.convert_to_tensor(self.numbers, dtype=dtype)
+        import torch
+        from keras.src.backend.torch.core import get_device
+
+        if torch.compiler.is_compiling():
+            return ops.convert_to_tensor(self.numbers, dtype=dtype)
+        place = dtype, str(get_device())
+        if place not in self._kept:
+            # Not one that lives in `torch.func` or in inference alone: it may be made there and serve elsewhere.
+            with torch.inference_mode(False):
+                made = ops.convert_to_tensor(self.numbers, dtype=dtype)
+            if is_transformed(made):
+                return made
+            self._kept[place] = made
+        return self._kept[place]
+
+
+def constant(numbers: tuple):
+    """A few numbers as a float32 tensor, (n,); PyTorch sends them to its device once."""
+    return _constant(numbers).tensor("float32")
 
 
 @functools.lru_cache(maxsize=100)
-def _kept_constant(numbers, device):
-    import torch
-
-    return torch.tensor(numbers, dtype=torch.float32, device=device)
+def _constant(numbers):
+    return Constant(numbers)
 
 
 def gathered(array, rows):
@@ -168,6 +189,13 @@ def select(condition, then, otherwise):
         tensors = (part if isinstance(part, int | float) else ops.convert_to_tensor(part) for part in parts)
         return torch.where(*tensors)
     return ops.where(condition, then, otherwise)
+
+
+def clamped(x, low: float, high: float):
+    """`ops.clip` between two numbers, which stay numbers; see `select`."""
+    if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+        return ops.convert_to_tensor(x).clamp(low, high)
+    return ops.clip(x, low, high)
 
 
 def increase(variable) -> None:
@@ -303,6 +331,18 @@ def _pullback_of_jax(jax, layer, x, training):
     for loss in losses:
         layer.add_loss(loss)
     return outputs, lambda v: pull(v)[0]
+
+
+@not_converted
+def place_among_replicas() -> tuple:
+    """(index, count) of a replica of a TensorFlow strategy, each of which computes a part of the batch; else (0, 1)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return context.replica_id_in_sync_group, context.num_replicas_in_sync
+    return 0, 1
 
 
 def variable_scope(model):

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import is_rehearsal, select
+from keras_robust.backend import Constant, is_rehearsal, select
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.feed import Epochs, Feed
@@ -250,6 +250,7 @@ class ProvenanceModel(keras.Model):
                 refuse("fit", "class_weight", rule, class_weight)
             weights = {int(k): number.check("fit", "class_weight", w) for k, w in class_weight.items()}
             class_weight = types.MappingProxyType(weights)  # Keras would track a dict
+            self._class_table = None
         if class_weight != self._class_weight:
             self._class_weight, self.train_function = class_weight, None
 
@@ -258,10 +259,11 @@ class ProvenanceModel(keras.Model):
         if self._class_weight is None or not self._training_now:
             return sample_weight
         classes = max(y_pred.shape[-1], 2)
-        table = np.array([self._class_weight.get(id, 1.0) for id in range(classes)], "float32")
+        if self._class_table is None:
+            self._class_table = Constant(tuple(self._class_weight.get(id, 1.0) for id in range(classes)))
         ids = class_ids(label, y_pred)
         known = ops.logical_and(ids >= 0, ids < classes)
-        weight = select(known, ops.take(ops.convert_to_tensor(table), select(known, ids, 0)), 1.0)
+        weight = select(known, ops.take(self._class_table.tensor("float32"), select(known, ids, 0)), 1.0)
         if sample_weight is None:
             return weight
         given = ops.cast(sample_weight, weight.dtype)

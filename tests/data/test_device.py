@@ -306,17 +306,3 @@ found = comparison.compare(sys.argv[1] + "/all", losses=["CE"], epochs=1, seeds=
 print(found.rows()[0]["last"])
 """
     assert 0 <= float(printed_by(code, tmp_path)) <= 1
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="JAX tells what it compiles")
-def test_the_step_is_compiled_once():
-    import jax
-
-    traced, after = [], []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda name, seconds, **_: traced.append(name) if name == "/jax/core/compile/jaxpr_trace_duration" else None
-    )
-    noted = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after.append(len(traced)))
-    trained(4, before=[noted])
-    assert after[0] > 0
-    assert after[1:] == after[1:2] * 3

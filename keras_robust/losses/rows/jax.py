@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
+share = generic.share
+
 _barrier = jax.lax.optimization_barrier
 #: Rows shorter than this are summed by XLA itself.
 LONG = 48
