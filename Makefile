@@ -13,6 +13,8 @@ BACKENDS ?= tensorflow jax torch
 WORKERS ?= 2
 DOCS = NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 PIP = -m pip install --quiet --disable-pip-version-check
+# Python compiles a module when it is first imported, which most of them never are.
+LAZY = --no-compile
 
 .PHONY: demo test check bench gpu docs lint clean
 
@@ -52,9 +54,8 @@ lint: .venv/ready
 
 .venv/ready: pyproject.toml tests/requirements.txt tests/requirements-alone.txt docs/tools/requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP) --requirement tests/requirements.txt --requirement docs/tools/requirements.txt
-	.venv/bin/python $(PIP) --editable '.[dev,docs]' --constraint tests/requirements.txt
-	.venv/bin/python $(PIP) --no-deps --requirement tests/requirements-alone.txt
+	.venv/bin/python $(PIP) $(LAZY) --requirement tests/requirements.txt --requirement docs/tools/requirements.txt --editable '.[dev,docs]'
+	.venv/bin/python $(PIP) $(LAZY) --no-deps --requirement tests/requirements-alone.txt
 	touch $@
 
 clean:
