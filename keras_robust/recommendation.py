@@ -17,6 +17,8 @@ _TUNED = {
     10: ("anl/cifar10/symmetric:0.4/", "anl/cifar10/symmetric:0.8/"),
     100: ("anl/cifar100/symmetric:0.4/", "anl/cifar100/symmetric:0.8/"),
 }
+# Recipes of Li et al. 2023 with and without training algorithms.
+_ALGORITHMS = "dal/cifar100/symmetric+true:0.4/"
 # Recipes of Staats et al. 2023 for 1,000 classes, and with 40% of the labels wrong at 100.
 _THOUSAND, _HUNDRED = "logit-bias/webvision/real/", "logit-bias/cifar100/symmetric+true:0.4/"
 
@@ -41,6 +43,7 @@ class Recommendation:
         l1: factor for `keras_robust.regularize(model, l1=...)`; 0 for no penalty.
         claims: the reasons, each with its source.
         cycle: biases that `callbacks` moves the loss through; none for a loss that stays as it is.
+        algorithm: what the network is trained by, as `algorithms.reading` reads it; None: plain training.
     """
 
     num_classes: int
@@ -48,6 +51,7 @@ class Recommendation:
     l1: float
     claims: tuple
     cycle: tuple = ()
+    algorithm: str | None = None
 
     @property
     def reason(self) -> str:
@@ -62,11 +66,16 @@ class Recommendation:
 
     def __str__(self):
         penalty = f", with regularize(model, l1={self.l1:g})" if self.l1 else ""
-        return f"{self.num_classes:,} classes: {self.loss!r}{penalty}\n{self.reason}"
+        inside = f", inside {self.algorithm}" if self.algorithm else ""
+        return f"{self.num_classes:,} classes: {self.loss!r}{penalty}{inside}\n{self.reason}"
 
 
 def recommend(
-    num_classes: int, noise_rate: float | None = None, from_logits: bool = True, cycle: bool = False
+    num_classes: int,
+    noise_rate: float | None = None,
+    from_logits: bool = True,
+    cycle: bool = False,
+    algorithm: bool = False,
 ) -> Recommendation:
     """The loss to start with for a number of classes, with every number set, and the reasons.
 
@@ -82,9 +91,12 @@ def recommend(
         from_logits: whether the model ends in logits, which is preferred.
         cycle: above 100 classes, `MAEStar` in place of `GCE`, with a bias that `callbacks` moves down and up again as
             Staats et al. have it at 1,000 classes, moved as a whole to K. Theirs had the best top-5 accuracy.
+        algorithm: whether a training algorithm may be recommended: `ELR`, which trains one network, needs no noise rate
+            and remembers (samples, classes) numbers. The loss is the one inside it.
 
     Raises:
-        ValueError: for an argument out of range; for a cycle where the loss has no bias.
+        ValueError: for an argument out of range; for a cycle where the loss has no bias; for an algorithm with a cycle,
+            or of a model that ends in probabilities.
 
     Example:
 
@@ -93,6 +105,8 @@ def recommend(
     ({'alpha': 5.0, 'beta': 5.0, 'p_min': 1e-07}, 5e-05, [])
     >>> round(keras_robust.recommend(num_classes=1000).loss.q, 4)
     0.4816
+    >>> keras_robust.recommend(num_classes=10, algorithm=True).algorithm
+    'ELR(beta=0.7, lam=3)'
     >>> print(keras_robust.recommend(num_classes=10, noise_rate=0.0).reason)
     - Where no label is wrong, robustness has its price: on clean CIFAR-100 cross entropy ... [Ou & Zhang 2023, Table 2]
     """
@@ -104,11 +118,42 @@ def recommend(
             refuse("recommend", "noise_rate", rule, noise_rate)
     if cycle and (K <= _MANY or noise_rate == 0):
         refuse("recommend", "cycle", f"False for {K} classes, where the recommended loss has no bias", cycle)
+    if algorithm and (cycle or not from_logits):
+        rule = "False with a cycle, or for a model that ends in probabilities"
+        refuse("recommend", "algorithm", rule, algorithm)
     if noise_rate == 0:
         return Recommendation(K, CE(from_logits=from_logits), 0.0, _clean())
+    if algorithm:
+        return _early_learning(K)
     if K <= _MANY:
         return _active_negative(K, 10 if K <= _FEW else 100, from_logits)
     return _cycled(K, from_logits) if cycle else _transferred(K, from_logits)
+
+
+def _early_learning(K):
+    """ELR with its authors' settings for the nearest number of classes."""
+    names = ("elr", "elr+dal", "dividemix", "co-teaching")
+    elr, with_dal, mixed, taught = _printed(_ALGORITHMS, names)
+    ce, dal = _printed(_ALGORITHMS, ("ce", "dal"))
+    beta, lam, data = (0.7, 3, "CIFAR-10") if K <= _FEW else (0.9, 7, "CIFAR-100")
+    claims = (
+        Claim(
+            f"beta = {beta:g} and lam = {lam:g} are its authors' for {data} with symmetric noise",
+            "Liu et al. 2020, released configurations",
+        ),
+        Claim(
+            f"On CIFAR-100 with 40% of the labels drawn anew it reached {_percent(elr)}, {_percent(with_dal)} with DAL "
+            f"inside; cross entropy {_percent(ce)} and DAL {_percent(dal)} without an algorithm",
+            f"Li et al. 2023, {elr.table} and {ce.table}",
+        ),
+        Claim(
+            f"DivideMix trains two networks, several times as long, and reached {_percent(mixed)}; Co-teaching, which "
+            f"has to be told the noise rate, {_percent(taught)}",
+            f"Li et al. 2023, {mixed.table}",
+        ),
+        Claim("It remembers a probability for each sample and class: 4 bytes of each on the device", "algorithms.ELR"),
+    )
+    return Recommendation(K, CE(from_logits=True), 0.0, claims, algorithm=f"ELR(beta={beta:g}, lam={lam:g})")
 
 
 def _clean():

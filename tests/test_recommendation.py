@@ -9,6 +9,7 @@ import pytest
 
 import keras_robust as kr
 from keras_robust import recipes, theory
+from keras_robust.algorithms.reading import read_algorithm
 from keras_robust.recipes.obtained import DEMO
 from keras_robust.recipes.table import BY_NAME
 
@@ -41,6 +42,23 @@ def test_many_classes_take_a_q_from_their_number(K):
         f"q = {advice.loss.q:.4f} starts at {K:,} classes with the mean error that q = 0.7 has at 100" in advice.reason
     )
     assert not kr.recommend(K, from_logits=False).loss.from_logits
+
+
+@pytest.mark.parametrize(("K", "text"), [(2, "ELR(beta=0.7, lam=3)"), (32, "ELR(beta=0.9, lam=7)")])
+def test_an_algorithm_may_be_recommended(K, text):
+    advice = kr.recommend(K, algorithm=True)
+    assert advice.algorithm == text
+    assert isinstance(advice.loss, kr.CE)
+    assert "reached 69.53%, 70.94% with DAL inside; cross entropy 43.78%" in advice.reason
+    assert f"inside {text}" in str(advice)
+    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(K)])
+    model = read_algorithm(advice.algorithm).build(network, 4, K, probe=lambda: None)
+    model.compile("sgd", advice.loss)
+    targets = {"label": np.arange(4) % K, "index": np.arange(4)}
+    assert np.isfinite(model.fit(np.ones((4, 2)), targets, verbose=0).history["loss"]).all()
+    with pytest.raises(ValueError, match="`algorithm` of recommend must be False with a cycle"):
+        kr.recommend(1000, cycle=True, algorithm=True)
+    assert kr.recommend(K, noise_rate=0.0, algorithm=True).algorithm is None
 
 
 def test_the_cycle_of_the_bias_is_moved_to_the_number_of_classes():

@@ -93,7 +93,7 @@ class Preprocessing(keras.layers.Layer):
         return images * constant(tuple(self._scale)) + constant(tuple(self._offset))
 
     def _draws(self, images):
-        """Four numbers from [0, 1) for each image (4, batch), by its place in the batch of all processes and replicas."""
+        """Four numbers from [0, 1) for each image (4, batch), by its place in the batch of all processes."""
         (index, count), (replica, replicas) = self.part, place_among_replicas()
         size, parts = ops.shape(images)[0], count * replicas
         draws = uniform(drawn(self.generator), (4, parts * size))
