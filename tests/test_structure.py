@@ -20,8 +20,9 @@ FLOORS = [
     ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log"],
     ["optimizers.steps", "optimizers.coupled", "optimizers.rates", "optimizers"],
     ["catalog.schema", "catalog.classes", "catalog.table", "catalog"],
+    ["losses.numerics"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
-    ["losses.initialization", "losses.numerics", "losses.evidence", "losses.saved", "losses.declaration"],
+    ["losses.initialization", "losses.evidence", "losses.saved", "losses.declaration"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     [
         "noise.instance",
