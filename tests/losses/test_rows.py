@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from cache import cached
-from harness import BACKEND, as_numpy, wide_floats
+from harness import BACKEND, as_numpy, value_and_gradient, wide_floats
 from keras import ops
 from mpmath import mp, mpf
 
@@ -224,3 +224,16 @@ def test_a_label_alone_costs_no_other_pass(monkeypatch):
     losses = loss.per_sample(evidence(z, Ids(ids, None, None)))
     log_p = as_numpy(ops.log_softmax(z))[np.arange(4), as_numpy(ids).astype(int)]
     np.testing.assert_allclose(as_numpy(losses), -log_p, rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX compiles what is not in jit")
+def test_outside_of_jit_a_loss_is_compiled_once(caplog):
+    import jax
+
+    loss = kr.ANLCE(from_logits=True) + kr.DAL(0.6, 1.0) + kr.GLS(0.1)
+    z, y = draw(FEW)
+    for expected in (True, False):
+        with jax.log_compiles():
+            value_and_gradient(loss, y, z.astype("float32"))
+        assert ("Compiling" in caplog.text) == expected
+        caplog.clear()
