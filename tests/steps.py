@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 import keras_robust as kr
+from keras_robust import algorithms
 
 N, D, K = 7, 4, 3  # samples, features, classes
 RATE = 0.1
@@ -50,6 +51,25 @@ LOSSES = {
     "ANLCE": (lambda: kr.ANLCE(from_logits=True), anl_ce),
     "DAL": (lambda: kr.DAL(q=0.6, lam=0.5, from_logits=True), dal),
 }
+
+
+#: Settings with which something happens in each of three epochs: a row for every algorithm.
+ALGORITHMS = {
+    algorithms.CoTeaching: {"forget_rate": 0.4, "gradual": 2},
+    algorithms.CoTeachingPlus: {"forget_rate": 0.4, "gradual": 2, "start": 1},
+    algorithms.ELR: {"num_samples": N, "num_classes": K},
+    algorithms.JoCoR: {"forget_rate": 0.4, "gradual": 2},
+    algorithms.NLNL: {"num_samples": N, "num_classes": K, "draws": 3, "stages": (1, 1, 1)},
+    algorithms.SelfAdaptive: {"num_samples": N, "num_classes": K, "start": 1},
+    algorithms.SmallLoss: {"forget_rate": 0.4, "gradual": 2},
+}
+
+
+def algorithm(kind, of=None, **keywords):
+    """A new model of a kind, of networks with the weights above or of those that are given."""
+    first, *others = networks(kind.networks) if of is None else of
+    second = {"second": others[0]} if others else {}
+    return kind(first, **{**ALGORITHMS[kind], **second, **keywords})
 
 
 def network(weights):

@@ -233,8 +233,9 @@ class Algorithm(ProvenanceModel):
         keras.Model.save_weights(self, filepath, overwrite=overwrite, **keywords)
 
     def load_weights(self, filepath, **keywords):
-        """Loads what `save_weights` saved."""
-        self._build_optimizer()
+        """Loads what `save_weights` saved; where it is compiled, the optimizer too."""
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
         keras.Model.load_weights(self, filepath, **keywords)
 
     def served(self) -> keras.Model:
@@ -295,6 +296,9 @@ class Algorithm(ProvenanceModel):
         owner = type(self).__name__
         if second is None:
             second = keras.models.clone_model(self._network)
+            # `regularize` leaves no trace in the configuration that a clone is made of.
+            for one, other in zip(self._network.trainable_variables, second.trainable_variables, strict=True):
+                other.regularizer = one.regularizer
         second = for_serving(second, raw_pixels=False)
         shapes = [[tuple(v.shape) for v in one.weights] for one in (self._network, second)]
         if shapes[0] != shapes[1] or not second.built:

@@ -11,7 +11,7 @@ from keras_robust.algorithms import GJS
 from keras_robust.catalog import ImageRecipe
 from keras_robust.data.preprocessing import Preprocessing
 
-OTHER = X + RNG.normal(size=X.shape).astype("float32")
+OTHER = X[::-1] + RNG.normal(size=X.shape).astype("float32")
 RECIPE = ImageRecipe("of tests", (0.5,), (0.25,), "none", shift=2, flip=True)
 BOTH = {"view_0": X, "view_1": OTHER}
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from keras_robust import cli, recipes
 from keras_robust.diagnostics import figures as untrained
 from keras_robust.recipes import figures
-from keras_robust.recipes.runner import settings
+from keras_robust.recipes.planning import Conditions
 from keras_robust.training.folder import write_json, write_rows
 from keras_robust.weight_log import RECORD, write_epoch
 
@@ -35,7 +35,7 @@ GRIDS = {
 def write_run(folder, recipe, seed=0, offset=0.0, epochs=EPOCHS, **changes):
     """The folder of a run, as the runner leaves it, with accuracies that rise by 0.1 an epoch."""
     folder.mkdir(parents=True)
-    write_json(folder / "settings.json", settings(recipe, "full", None) | {"seed": seed} | changes)
+    write_json(folder / "settings.json", Conditions().settings(recipe) | {"seed": seed} | changes)
     rows = [{"epoch": epoch + 1, "val_accuracy": 0.1 * (epoch + 1) + offset} for epoch in range(epochs)]
     write_rows(folder / "history.csv", rows)
     for epoch in range(epochs):
