@@ -65,11 +65,19 @@ ALGORITHMS = {
 }
 
 
+def of_views():
+    """The same of those that see a sample twice or mixed, and are tested in files of their own."""
+    noise = {"augment": keras.layers.GaussianNoise(0.1, seed=0)}
+    samples = {"num_samples": N, "num_classes": K, "probe": (X[np.argsort(INDEX)], Y[np.argsort(INDEX)]), "warmup": 1}
+    return {algorithms.GJS: noise, algorithms.Mixup: {}, algorithms.DivideMix: samples | noise}
+
+
 def algorithm(kind, of=None, **keywords):
     """A new model of a kind, of networks with the weights above or of those that are given."""
     first, *others = networks(kind.networks) if of is None else of
     second = {"second": others[0]} if others else {}
-    return kind(first, **{**ALGORITHMS[kind], **second, **keywords})
+    own = ALGORITHMS[kind] if kind in ALGORITHMS else of_views()[kind]
+    return kind(first, **{**own, **second, **keywords})
 
 
 def network(weights):

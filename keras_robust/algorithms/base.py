@@ -234,8 +234,7 @@ class Algorithm(ProvenanceModel):
 
     def load_weights(self, filepath, **keywords):
         """Loads what `save_weights` saved; where it is compiled, the optimizer too."""
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
         keras.Model.load_weights(self, filepath, **keywords)
 
     def served(self) -> keras.Model:
