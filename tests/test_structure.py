@@ -19,8 +19,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
     ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log", "optimizers"],
     ["catalog.schema", "catalog.classes", "catalog.table", "catalog"],
+    ["losses.numerics"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
-    ["losses.initialization", "losses.numerics", "losses.evidence", "losses.saved", "losses.declaration"],
+    ["losses.initialization", "losses.evidence", "losses.saved", "losses.declaration"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],
     [
         "noise.instance",
