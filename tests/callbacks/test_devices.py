@@ -50,26 +50,22 @@ four = model.fit(broken, y, batch_size=8, verbose=0, shuffle=False, callbacks=[k
 del four["loss"]  # not a number
 wrapped = kr.ProvenanceModel(model)
 wrapped.compile(keras.optimizers.SGD(0.1), loss=loss)
+keras.utils.set_random_seed(0)
+recipe = dict(name="own", mean=[0.5], std=[0.25], source="here", shift=2, flip=True)
+prepared = kr.data.Preprocessing(recipe, seed=1)
+images = np.random.default_rng(0).integers(0, 256, (34, 6, 6, 1)).astype("uint8")
+numbered = {"label": np.arange(34) % 4, "index": np.arange(34)}
+feed = kr.data.Feed(images, numbered, 8, seed=1, drop_remainder=True, preprocessing=prepared)
+network = [prepared, keras.layers.Flatten(), keras.layers.Dense(4)]
+raw = kr.ProvenanceModel(keras.Sequential([keras.Input((6, 6, 1), dtype="uint8"), *network]))
+raw.compile(keras.optimizers.SGD(0.01), loss=kr.ANLCE(from_logits=True))
 if scope is not None:
     scope.__exit__(None, None, None)  # fit finds the strategy by the model
 logger = kr.callbacks.SampleWeightLogger(sys.argv[2], num_samples=32)
 targets = {"label": y, "index": np.arange(32)[::-1].copy(), "clean": y % 2}
 three = wrapped.fit(x, targets, epochs=3, callbacks=[logger, kr.callbacks.DALSchedule()], **keywords).history
-if scope is not None:
-    scope.__enter__()
-keras.utils.set_random_seed(0)
-recipe = dict(name="own", mean=[0.5], std=[0.25], source="here", shift=2, flip=True)
-prepared = kr.data.Preprocessing(recipe, seed=1)
-images = np.random.default_rng(0).integers(0, 256, (34, 6, 6, 1)).astype("uint8")
-targets = {"label": np.arange(34) % 4, "index": np.arange(34)}
-feed = kr.data.Feed(images, targets, 8, seed=1, drop_remainder=True, preprocessing=prepared)
-network = [prepared, keras.layers.Flatten(), keras.layers.Dense(4)]
-model = kr.ProvenanceModel(keras.Sequential([keras.Input((6, 6, 1), dtype="uint8"), *network]))
-model.compile(keras.optimizers.SGD(0.01), loss=kr.ANLCE(from_logits=True))
-if scope is not None:
-    scope.__exit__(None, None, None)
-five = model.fit(feed, epochs=3, verbose=0).history
-five["weights"] = model.get_weights()[0].ravel().tolist()
+five = raw.fit(feed, epochs=3, verbose=0).history
+five["weights"] = raw.get_weights()[0].ravel().tolist()
 found = json.dumps([one, two, three, four, five, coupled])
 print(found)
 """
