@@ -10,6 +10,7 @@ import keras
 import keras_robust.algorithms
 from keras_robust import expressions
 from keras_robust.algorithms.base import Algorithm
+from keras_robust.algorithms.views import TwoViews
 
 ALGORITHMS = {
     name: kind
@@ -38,6 +39,11 @@ class Chosen:
     def needs_probe(self) -> bool:
         """Whether it looks at all samples before an epoch."""
         return "probe" in inspect.signature(self.kind).parameters
+
+    @property
+    def needs_views(self) -> bool:
+        """Whether it sees every sample twice in a step."""
+        return issubclass(self.kind, TwoViews)
 
     def build(
         self, model: keras.Model, num_samples: int, num_classes: int, probe: Callable = lambda: None

@@ -1,4 +1,4 @@
-"""What the fields of a recipe may hold, and which of them the runner does not follow yet."""
+"""What the fields of a recipe may hold."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -21,9 +21,6 @@ NETWORKS = (
     *("cnn2", "cnn4", "cnn8", "mlp1024", "vgg19_bn"),
     *("resnet18", "resnet32", "resnet34", "resnet50", "wide_resnet101"),
 )
-
-#: What a recipe may ask for and `recipes.run` does not do yet.
-NOT_YET = {}
 
 
 @dataclass(frozen=True)

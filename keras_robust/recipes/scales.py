@@ -7,6 +7,7 @@ import keras
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
+from keras_robust.checks import refuse
 from keras_robust.data.choice import checked_pipeline
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
@@ -131,8 +132,18 @@ def task(
 
 
 def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:
-    """The pipeline that is used where none is asked for: the digits need no TensorFlow."""
-    if pipeline is None and CATALOG[recipe.dataset].reader == "digits":
+    """The pipeline that is used where none is asked for.
+
+    The digits need no TensorFlow; an algorithm that sees samples twice, or all of them before an epoch, needs them raw.
+
+    Raises:
+        ValueError: for such an algorithm with "tf.data".
+    """
+    algorithm = recipe.build_algorithm()
+    raw = algorithm is not None and (algorithm.needs_probe or algorithm.needs_views)
+    if raw and pipeline == "tf.data":
+        refuse("run", "pipeline", f'"device" for {recipe.algorithm}, which augments in its step', pipeline)
+    if pipeline is None and (raw or CATALOG[recipe.dataset].reader == "digits"):
         return "device"
     return checked_pipeline("run", pipeline)
 

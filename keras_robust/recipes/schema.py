@@ -13,7 +13,7 @@ from keras_robust.losses.reading import read_loss
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.moving import read_callbacks
-from keras_robust.recipes.rules import MISSING, NOT_YET, RULES, SETTINGS
+from keras_robust.recipes.rules import MISSING, RULES, SETTINGS
 
 _NOT_THERE = "no value, for `missing` names it"
 # What a label may hold that a name may not.
@@ -198,14 +198,12 @@ class Recipe:
 
     @property
     def obstacles(self) -> tuple:
-        """Why it cannot be run: settings that are missing, and what the runner does not do yet."""
-        lacks = (f"it lacks {', '.join(self.missing)}",) if self.missing else ()
-        asked = (name for name in NOT_YET if getattr(self, name))
-        return *lacks, *(f"{name}={getattr(self, name)!r}: {NOT_YET[name]}" for name in asked)
+        """Why it cannot be run."""
+        return (f"it lacks {', '.join(self.missing)}",) if self.missing else ()
 
     @property
     def runnable(self) -> bool:
-        """Whether every setting is known, and the runner does what it asks for."""
+        """Whether every setting is known."""
         return not self.obstacles
 
     def fits(self, **wanted) -> bool:

@@ -284,8 +284,8 @@ def test_data_without_clean_labels(tmp_path):
             "one that can be run: it lacks epochs; `changes` gives what it lacks",
         ),
         (
-            ["run", "dal/cifar100/instance:0.2/elr"],
-            "algorithm='ELR(beta=0.9, lam=7)': training algorithms are not there yet",
+            ["run", "dal/cifar100/instance:0.2/elr", "--set", "jacobian=0.1"],
+            "`jacobian` of Recipe must be 0 with an algorithm",
         ),
         (["run", "anl/clothing1m/real/ce"], "`pretrained` of run must be a file with weights of imagenet, from which"),
         (
