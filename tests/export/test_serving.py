@@ -161,7 +161,9 @@ def test_served_is_the_plain_network(tmp_path):
         np.testing.assert_allclose(case["alone"], probabilities, atol=atol)
         assert not case["ours"], name
         # The weights, and nothing else: no optimizer, seed of dropout, metric or hyper-parameter.
-        assert (case["variables"], case["saved"]) == (sorted(variables), len(variables)), name
+        # A file may leave out the names of the models that they stood in.
+        kept, known = (sorted("/".join(path.split("/")[-2:]) for path in one) for one in (case["variables"], variables))
+        assert (kept, case["saved"]) == (known, len(variables)), name
         k = keywords.get("top_k", 1 if "class_names" in keywords else 0)
         assert case["dtypes"]["probabilities"] == "float32"
         assert case["dtypes"].keys() == {"probabilities"} | ({"classes", "scores"} if k else set())

@@ -80,6 +80,8 @@ if BACKEND != "torch":
 @pytest.mark.parametrize("recipe", WAYS, ids=lambda recipe: recipe.name)
 def test_every_way_of_training_takes_two_steps(recipe, tmp_path, eager_tensorflow):
     small = REHEARSAL.shortened(recipe)
+    if recipe.algorithm and recipe.build_algorithm().needs_views:  # these arrays are augmented by nobody
+        small = small.changed(algorithm=f"{small.algorithm[:-1]}, augment=GaussianNoise(0.1))")
     arrays, K = images(small.dataset)
     learned = Task(arrays, {}, None, 16, arrays["x"].shape[1:], K, stand_in)
     keras.utils.set_random_seed(1)
