@@ -8,6 +8,7 @@ from keras import ops
 from mpmath import mp, mpf
 
 import keras_robust as kr
+from keras_robust.backend import gradient
 from keras_robust.labels import Ids
 from keras_robust.losses import rows
 from keras_robust.losses.evidence import evidence
@@ -211,6 +212,17 @@ def test_a_value_with_a_slope_of_its_own():
     np.testing.assert_allclose(as_numpy(values), [-7.0])
     np.testing.assert_allclose(as_numpy(gradient), -np.sin(x))
     np.testing.assert_allclose(as_numpy(bend), -np.cos(x) * np.arange(3) / 3)
+
+
+def test_a_share_keeps_its_digits():
+    """Where one of two numbers is all but the whole, the slope in it is that of the small rest."""
+    exponents = np.linspace(-40, 40, 33)
+    part, rest = (2.0 ** each.ravel() for each in np.meshgrid(exponents, exponents))
+    numbers = ops.convert_to_tensor(np.stack([part, rest]).astype("float32"))
+    slopes = as_numpy(gradient(lambda x: rows.share(x[0], x[1]), numbers))
+    whole = part + rest
+    np.testing.assert_allclose(as_numpy(rows.share(numbers[0], numbers[1])), part / whole, rtol=1e-6)
+    np.testing.assert_allclose(slopes, [rest / whole / whole, -part / whole / whole], rtol=1e-5)
 
 
 def test_a_label_alone_costs_no_other_pass(monkeypatch):
