@@ -228,6 +228,8 @@ class Algorithm(ProvenanceModel):
 
     def save_weights(self, filepath, overwrite=True, **keywords):
         """Saves everything: the networks, what is remembered of samples, and the optimizer."""
+        if self.optimizer is not None:
+            self.optimizer.build(self.trainable_variables)
         keras.Model.save_weights(self, filepath, overwrite=overwrite, **keywords)
 
     def load_weights(self, filepath, **keywords):

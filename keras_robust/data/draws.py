@@ -19,6 +19,28 @@ def epoch_key(seed: int, epoch: int) -> int:
     return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0]) >> 1
 
 
+def generators_of(layer) -> list[keras.random.SeedGenerator]:
+    """What a layer, and the layers inside it, draw from."""
+    layers = layer._flatten_layers()
+    return [one for inner in layers for one in vars(inner).values() if isinstance(one, keras.random.SeedGenerator)]
+
+
+def begin_draws(generator: keras.random.SeedGenerator, seed: int, epoch: int) -> None:
+    """Begins the draws of an epoch, counted from 0."""
+    state = np.array([epoch_key(seed, epoch), 0])
+    generator.state.assign(ops.convert_to_tensor(state, generator.state.dtype))
+
+
+def drawn(generator: keras.random.SeedGenerator):
+    """The state for the next draws in a step; those after have another.
+
+    Keras' own `next` sends a number to the device.
+    """
+    before = generator.state.value + 0
+    generator.state.assign(before + 1)
+    return before
+
+
 def uniform(state, shape: tuple):
     """Numbers from [0, 1), float32, in steps of 2^-24.
 
@@ -31,7 +53,7 @@ def uniform(state, shape: tuple):
 
     Example:
 
-    >>> keras.ops.convert_to_numpy(uniform(np.array([3, 0]), (2, 2))).astype(float).round(3).tolist()
+    >>> keras.ops.convert_to_numpy(uniform(np.array([3, 0]), (2, 2))).round(3).tolist()
     [[0.49, 0.514], [0.066, 0.18]]
     """
     count = 1

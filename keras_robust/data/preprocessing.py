@@ -9,7 +9,7 @@ from keras import ops
 from keras_robust.backend import constant, pixels, select
 from keras_robust.catalog import ImageRecipe
 from keras_robust.checks import refuse
-from keras_robust.data.draws import epoch_key, uniform
+from keras_robust.data.draws import begin_draws, drawn, epoch_key, generators_of, uniform
 from keras_robust.registration import registered
 
 
@@ -72,9 +72,9 @@ class Preprocessing(keras.layers.Layer):
 
     def begin(self, epoch: int) -> None:
         """Begins the draws of an epoch, counted from 0."""
-        for number, generator in enumerate([self.generator, *self._generators_of_layers()]):
-            key = epoch_key(self.seed + number, epoch)
-            generator.state.assign(ops.convert_to_tensor(np.array([key, 0]), generator.state.dtype))
+        inner = [generator for layer in self.layers for generator in generators_of(layer)]
+        for number, generator in enumerate([self.generator, *inner]):
+            begin_draws(generator, self.seed + number, epoch)
 
     def call(self, images, training=False):
         own = training and self.augment and not self.layers
@@ -90,16 +90,10 @@ class Preprocessing(keras.layers.Layer):
             images = ops.cast(images, "float32") * (self.unit / 255.0)
         return images * constant(tuple(self._scale)) + constant(tuple(self._offset))
 
-    def _drawn(self):
-        """Key and count of these draws; the next ones have others. (Keras' own `next` sends a number to the device.)"""
-        before = self.generator.state.value + 0
-        self.generator.state.assign(before + 1)
-        return before
-
     def _moved(self, images):
         """Images cropped, flipped and rotated, each pixel one of the pixels before or zero."""
         row, (height, width) = self.recipe, images.shape[1:3]
-        draws = uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None]
+        draws = uniform(drawn(self.generator), (4, ops.shape(images)[0]))[..., None, None]
         y = ops.reshape(ops.arange(height, dtype="int32"), (1, height, 1))
         x = ops.reshape(ops.arange(width, dtype="int32"), (1, 1, width))
         inside = None
@@ -119,7 +113,7 @@ class Preprocessing(keras.layers.Layer):
 
     def _recolored(self, images):
         """Images in [0, 1] of other brightness, contrast, saturation and hue, in this order."""
-        draws = 2.0 * uniform(self._drawn(), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
+        draws = 2.0 * uniform(drawn(self.generator), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
         brightness, contrast, saturation, hue = (draws[n] * largest for n, largest in enumerate(self.recipe.jitter))
         images = ops.clip(images * (1.0 + brightness), 0.0, 1.0)
         middle = ops.mean(_gray(images), axis=(1, 2), keepdims=True)
@@ -149,10 +143,6 @@ class Preprocessing(keras.layers.Layer):
         layers = [keras.saving.serialize_keras_object(layer) for layer in self.layers]
         own = {"recipe": self.recipe.to_dict(), "unit": self.unit, "augment": self.augment, "layers": layers}
         return {**super().get_config(), **own, "seed": self.seed}
-
-    def _generators_of_layers(self):
-        found = (inner for layer in self.layers for inner in layer._flatten_layers())
-        return [one for layer in found for one in vars(layer).values() if isinstance(one, keras.random.SeedGenerator)]
 
 
 _LUMA = (0.299, 0.587, 0.114)
