@@ -2,7 +2,7 @@
 # make test   sets up .venv (three backends) and runs the whole suite on each of them
 # make check  runs the tests of one loss, LOSS=GCE, on BACKEND (default jax)
 # make bench  runs the benchmarks in the same environment, on BACKEND (default jax)
-# make gpu    runs the losses' reference values and the benchmarks on a GPU; results in build/gpu
+# make gpu    runs the losses' reference values, the benchmarks and whole rows on a GPU; results in build/gpu
 # make docs   builds the documentation into site/, and fails on a warning
 # make lint   ruff, as make test runs it first
 
@@ -13,6 +13,8 @@ BACKENDS ?= tensorflow jax torch
 WORKERS ?= 2
 DOCS = NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 PIP = -m pip install --quiet --disable-pip-version-check
+# Python compiles a module when it is first imported, which most of them never are.
+LAZY = --no-compile
 
 .PHONY: demo test check bench gpu docs lint clean
 
@@ -33,7 +35,7 @@ check: .venv/ready
 	KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python -m pytest tests/losses --loss "$(LOSS)"
 
 bench: .venv/ready
-	for script in $(filter-out $(addprefix benchmarks/,measuring.py gpu.py host_syncs.py),$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
+	for script in $(filter-out $(addprefix benchmarks/,measuring.py gpu.py host_syncs.py rows.py),$(wildcard benchmarks/*.py)); do echo "== $$script"; KERAS_BACKEND=$(or $(BACKEND),jax) .venv/bin/python $$script; done
 
 gpu: .venv/ready
 	.venv/bin/python benchmarks/gpu.py --out build/gpu $(ARGS)
@@ -52,9 +54,8 @@ lint: .venv/ready
 
 .venv/ready: pyproject.toml tests/requirements.txt tests/requirements-alone.txt docs/tools/requirements.txt
 	$(PYTHON) -m venv .venv
-	.venv/bin/python $(PIP) --requirement tests/requirements.txt --requirement docs/tools/requirements.txt
-	.venv/bin/python $(PIP) --editable '.[dev,docs]' --constraint tests/requirements.txt
-	.venv/bin/python $(PIP) --no-deps --requirement tests/requirements-alone.txt
+	.venv/bin/python $(PIP) $(LAZY) --requirement tests/requirements.txt --requirement docs/tools/requirements.txt --editable '.[dev,docs]'
+	.venv/bin/python $(PIP) $(LAZY) --no-deps --requirement tests/requirements-alone.txt
 	touch $@
 
 clean:

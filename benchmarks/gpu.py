@@ -1,10 +1,12 @@
-"""Is it right and fast on a GPU? The reference values of the losses, then the benchmarks, each in a process of its own.
+"""Is it right and fast on a GPU? The losses' reference values, the benchmarks and whole rows, each in its own process.
 
     python benchmarks/gpu.py --out FOLDER [--steps reference loss_in_fit] [--limits reference=120] [--rehearse]
+    python benchmarks/gpu.py --out FOLDER --steps rows --minutes 9 --data-dir DIR [--rows anl/mnist/symmetric:0.8/ce]
 
 A step that fails or outlasts its limit in seconds is told, and the next one goes on; the exit status is 1 then. FOLDER
-gets `gpu.json`, all results, written anew after every step, and `gpu.log`, all that was printed. `--rehearse` takes the
-least of every step, on any machine.
+gets `gpu.json`, the results, and `gpu.md`, rows beside the papers' numbers, both written anew after every step (results
+of steps that are not run again stay), and `gpu.log`, all that was printed. Rows that were stopped resume in the same
+FOLDER. `--rehearse` takes the least of every step, rows in two steps on generated images, on any machine.
 """
 
 import argparse
@@ -17,8 +19,12 @@ import sys
 import time
 from typing import NamedTuple
 
+from rows import ROWS, table
+
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 BACKENDS = ("torch", "jax")
+REHEARSED = ("anl/mnist/symmetric:0.8/anl-ce", "anl/mnist/symmetric:0.8/ce")
+SLACK = 60  # seconds that rows may take to begin and to end
 
 
 class Step(NamedTuple):
@@ -49,13 +55,19 @@ def steps_of(options):
         "exact": Step({f"exact, {name}": (name, exact) for name in BACKENDS}, 120),
         "host_syncs": Step(on(("torch",), "host_syncs"), 60),
     }
+    feeding = ["--network", "cnn2", *tried, "--seconds", "0.1"] if few else ["--seconds", "5", "--steps", "20"]
     for script, arguments in (
         ("loss_in_fit", [*classes, *brief, *tried]),
         ("loss_step", loss_step),
         ("fit_step", fit),
+        ("feeding", feeding),
     ):
         steps |= {f"{script}, {name}": Step(on((name,), script, *arguments), 90) for name in BACKENDS}
-    return steps
+    rows = [*(options.rows or (REHEARSED if few else ROWS)), "--out", str(options.out.absolute() / "rows")]
+    rows += ["--minutes", str(options.minutes), "--together", str(options.together), "--alone", str(options.alone)]
+    rows += ["--scale", "smoke"] if few else ["--data-dir", str(options.data_dir)] if options.data_dir else []
+    on_one = options.rows_on  # the minutes are for one of them
+    return steps | {f"rows, {on_one}": Step(on((on_one,), "rows", *rows), 60 * options.minutes + SLACK)}
 
 
 def run(step, limit, log):
@@ -108,6 +120,18 @@ def last_json(printed):
     return None
 
 
+def write(results, folder):
+    """The results as JSON, and rows as a page."""
+    (folder / "gpu.json").write_text(json.dumps(results, indent=1))
+    parts = ["# Rows beside the papers' numbers"]
+    for name, told in results.items():
+        if name.startswith("rows, ") and told["result"]:
+            device = told["result"]["device"]
+            parts.append(f"{name.removeprefix('rows, ')}, {device}, {told['result']['together']} at once, seed 1")
+            parts.append(table(told["result"]["rows"]))
+    (folder / "gpu.md").write_text("\n\n".join(parts) + "\n")
+
+
 def limits_of(texts, known):
     limits = {}
     for text in texts:
@@ -125,6 +149,12 @@ def main():
     parser.add_argument("--limits", nargs="+", default=[], metavar="STEP=SECONDS")
     parser.add_argument("--workers", type=int, default=max(1, (os.cpu_count() or 2) // 2), help="of each test run")
     parser.add_argument("--classes", nargs="+", type=int, default=(10, 100, 1_000, 10_000, 100_000))
+    parser.add_argument("--rows", nargs="+", metavar="ROW", help="recipes (default: those of benchmarks/rows.py)")
+    parser.add_argument("--rows-on", choices=BACKENDS, default="jax", help="backend of the rows")
+    parser.add_argument("--minutes", type=float, default=10.0, help="for the rows")
+    parser.add_argument("--together", type=int, default=5, help="rows that run at once")
+    parser.add_argument("--alone", type=float, default=45.0, help="seconds that the first row runs alone")
+    parser.add_argument("--data-dir", type=pathlib.Path, metavar="DIR", help="data sets of the rows")
     parser.add_argument("--rehearse", action="store_true", help="the least of every step")
     options = parser.parse_args()
     steps = steps_of(options)
@@ -133,14 +163,15 @@ def main():
     if unknown := [name for name in wanted if not any(step.startswith(name) for step in steps)]:
         raise SystemExit(f"Unknown steps: {', '.join(unknown)}. Known: {'; '.join(steps)}.")
     options.out.mkdir(parents=True, exist_ok=True)
-    results = {}
+    before = options.out / "gpu.json"
+    results, done = json.loads(before.read_text()) if before.exists() else {}, {}
     for name, step in steps.items():
         if not any(name.startswith(beginning) for beginning in wanted):
             continue
         limit = limits.get(name, limits.get(name.partition(",")[0], step.limit))
-        results |= run(step, limit, options.out / "gpu.log")
-        (options.out / "gpu.json").write_text(json.dumps(results, indent=1))
-    if bad := [name for name, result in results.items() if result["status"] != "done"]:
+        done |= run(step, limit, options.out / "gpu.log")
+        write(results | done, options.out)
+    if bad := [name for name, result in done.items() if result["status"] != "done"]:
         raise SystemExit(f"Not done: {'; '.join(bad)}.")
 
 

@@ -10,6 +10,7 @@ and `search` are loaded when first used.
 import importlib
 
 from keras_robust import losses, metrics, optimizers, schedules, theory
+from keras_robust.jacobian import JacobianPenalty, jacobian_penalty
 from keras_robust.losses import *  # noqa: F403 (its __all__ lists every loss)
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.recommendation import recommend
@@ -18,8 +19,10 @@ from keras_robust.regularization import regularize
 __version__ = "0.1.0"
 
 __all__ = [
+    "JacobianPenalty",
     "ProvenanceModel",
     *losses.__all__,
+    "jacobian_penalty",
     "losses",
     "metrics",
     "optimizers",

@@ -6,10 +6,11 @@ import functools
 import keras
 import numpy as np
 from keras import ops
-from keras.src.backend.common.stateless_scope import get_stateless_scope, in_stateless_scope
+from keras.src.backend.common.stateless_scope import StatelessScope, get_stateless_scope, in_stateless_scope
 from keras.src.backend.common.symbolic_scope import in_symbolic_scope
 
 NARROW_FLOATS = ("bfloat16", "float16")
+_NO_GRADIENTS = "Gradients need the TensorFlow, JAX or PyTorch backend of Keras. Received: KERAS_BACKEND={}."
 
 
 class cached_property:  # noqa: N801
@@ -94,20 +95,41 @@ def on_device(array):
     return ops.convert_to_tensor(array, dtype=keras.backend.standardize_dtype(array.dtype))
 
 
-def constant(numbers: tuple):
-    """Numbers as a float32 tensor, (n,); PyTorch sends them to its device once."""
-    if keras.backend.backend() != "torch":
-        return ops.convert_to_tensor(np.array(numbers, "float32"))
-    from keras.src.backend.torch.core import get_device
+class Constant:
+    """Numbers, in nested lists or tuples, that each step takes; PyTorch sends them to its device once."""
 
-    return _kept_constant(numbers, get_device())
+    def __init__(self, numbers):
+        self.numbers, self._kept = numbers, {}
+
+    @not_converted
+    def tensor(self, dtype: str):
+        """The numbers as a tensor."""
+        if keras.backend.backend() != "torch":
+            return ops.convert_to_tensor(self.numbers, dtype=dtype)
+        import torch
+        from keras.src.backend.torch.core import get_device
+
+        if torch.compiler.is_compiling():
+            return ops.convert_to_tensor(self.numbers, dtype=dtype)
+        place = dtype, str(get_device())
+        if place not in self._kept:
+            # Not one that lives in `torch.func` or in inference alone: it may be made there and serve elsewhere.
+            with torch.inference_mode(False):
+                made = ops.convert_to_tensor(self.numbers, dtype=dtype)
+            if is_transformed(made):
+                return made
+            self._kept[place] = made
+        return self._kept[place]
+
+
+def constant(numbers: tuple):
+    """A few numbers as a float32 tensor, (n,); PyTorch sends them to its device once."""
+    return _constant(numbers).tensor("float32")
 
 
 @functools.lru_cache(maxsize=100)
-def _kept_constant(numbers, device):
-    import torch
-
-    return torch.tensor(numbers, dtype=torch.float32, device=device)
+def _constant(numbers):
+    return Constant(numbers)
 
 
 def gathered(array, rows):
@@ -167,6 +189,13 @@ def select(condition, then, otherwise):
         tensors = (part if isinstance(part, int | float) else ops.convert_to_tensor(part) for part in parts)
         return torch.where(*tensors)
     return ops.where(condition, then, otherwise)
+
+
+def clamped(x, low: float, high: float):
+    """`ops.clip` between two numbers, which stay numbers; see `select`."""
+    if keras.backend.backend() == "torch" and not isinstance(x, keras.KerasTensor):
+        return ops.convert_to_tensor(x).clamp(low, high)
+    return ops.clip(x, low, high)
 
 
 def increase(variable) -> None:
@@ -254,10 +283,66 @@ def gradient(function, x):
             with torch.enable_grad():
                 leaf = x.detach().requires_grad_(True)
                 return torch.autograd.grad(function(leaf).sum(), leaf)[0]
-    raise ValueError(
-        "Gradients need the TensorFlow, JAX or PyTorch backend of Keras. "
-        f"Received: KERAS_BACKEND={keras.backend.backend()}."
-    )
+    raise ValueError(_NO_GRADIENTS.format(keras.backend.backend()))
+
+
+@not_converted
+def pullback(layer, x, training: bool):
+    """Outputs of a layer on `x`, and a function from directions v to the gradient of `sum(v * outputs)` in `x`.
+
+    Both can be differentiated again in the layer's weights, inside and outside a compiled step, and the layer is called
+    once: what it changes while training, such as the moving averages of batch norm, changes once.
+    """
+    match keras.backend.backend():
+        case "tensorflow":
+            import tensorflow as tf
+
+            with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
+                tape.watch(x)
+                outputs = layer(x, training=training)
+            return outputs, lambda v: tape.gradient(outputs, x, output_gradients=v)
+        case "jax":
+            import jax
+
+            return _pullback_of_jax(jax, layer, x, training)
+        case "torch":
+            import torch
+
+            with torch.enable_grad():
+                leaf = x.detach().requires_grad_(True)
+                outputs = layer(leaf, training=training)
+            return outputs, lambda v: torch.autograd.grad(outputs, leaf, v, retain_graph=True, create_graph=True)[0]
+    raise ValueError(_NO_GRADIENTS.format(keras.backend.backend()))
+
+
+def _pullback_of_jax(jax, layer, x, training):
+    """What the layer changes comes out of the differentiated function, and is then assigned where it was called."""
+    known = [(variable, variable.value) for variable in layer.variables]
+
+    def run(value):
+        with StatelessScope(state_mapping=known, collect_losses=True) as scope:
+            outputs = layer(value, training=training)
+        changed = [scope.get_current_value(variable) for variable in layer.non_trainable_variables]
+        return outputs, (changed, scope.losses)
+
+    outputs, pull, (changed, losses) = jax.vjp(run, x, has_aux=True)
+    for variable, value in zip(layer.non_trainable_variables, changed, strict=True):
+        variable.assign(value)
+    for loss in losses:
+        layer.add_loss(loss)
+    return outputs, lambda v: pull(v)[0]
+
+
+@not_converted
+def place_among_replicas() -> tuple:
+    """(index, count) of a replica of a TensorFlow strategy, each of which computes a part of the batch; else (0, 1)."""
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        context = tf.distribute.get_replica_context()
+        if context is not None and context.num_replicas_in_sync > 1:
+            return context.replica_id_in_sync_group, context.num_replicas_in_sync
+    return 0, 1
 
 
 def variable_scope(model):

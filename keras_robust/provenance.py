@@ -8,11 +8,12 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import is_rehearsal, select
+from keras_robust.backend import Constant, is_rehearsal, select
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.feed import Epochs, Feed
-from keras_robust.data.preprocessing import for_serving
+from keras_robust.data.preprocessing import for_serving, parted
+from keras_robust.jacobian import JacobianPenalty
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer, ends_in
 from keras_robust.metrics import ProvenanceMetric
@@ -103,6 +104,7 @@ class ProvenanceModel(keras.Model):
 
     Args:
         model: any `keras.Model` with one output that trains as Keras' own do.
+        penalty: a `jacobian.JacobianPenalty` that every training step adds to the loss, or None.
 
     Raises:
         ValueError: for a model of several outputs, or one whose class overrides `train_step`, `compute_loss`, `fit`,
@@ -119,8 +121,11 @@ class ProvenanceModel(keras.Model):
     ['loss', 'memorized_share']
     """
 
-    def __init__(self, model: keras.Model, name: str | None = None):
+    def __init__(self, model: keras.Model, name: str | None = None, penalty: JacobianPenalty | None = None):
         super().__init__(name=name)
+        if penalty is not None and not isinstance(penalty, JacobianPenalty):
+            refuse("ProvenanceModel", "penalty", "a JacobianPenalty or None", penalty)
+        self._penalty, self._directions = penalty, penalty and penalty.generator()
         if not isinstance(model, keras.Model) or isinstance(model, ProvenanceModel):
             refuse("ProvenanceModel", "model", "a keras.Model that is not wrapped already", model)
         _refuse_training_of_its_own(model)
@@ -144,7 +149,13 @@ class ProvenanceModel(keras.Model):
         carry(self, recorder.variables)
 
     def call(self, inputs, training=None):
-        return self.model(inputs, training=training)
+        if self._penalty is None or not training or is_rehearsal():
+            return self.model(inputs, training=training)
+        front, network = parted(self.model)
+        images = inputs if front is None else front(inputs, training=True)
+        y_pred, penalty = self._penalty.outputs(network, images, self._directions)
+        self.add_loss(penalty)
+        return y_pred
 
     def compile(
         self, optimizer="rmsprop", loss=None, loss_weights=None, metrics=None, weighted_metrics=None, **keywords
@@ -189,6 +200,8 @@ class ProvenanceModel(keras.Model):
         if isinstance(x, Feed):
             callbacks, keywords = _following(x, callbacks), {**keywords, "shuffle": False}
         self._weigh_classes(class_weight)
+        if self._penalty is not None and self.optimizer is not None:
+            self._penalty.begin(self._directions, int(ops.convert_to_numpy(self.optimizer.iterations)))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **keywords)
 
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **keywords):
@@ -237,6 +250,7 @@ class ProvenanceModel(keras.Model):
                 refuse("fit", "class_weight", rule, class_weight)
             weights = {int(k): number.check("fit", "class_weight", w) for k, w in class_weight.items()}
             class_weight = types.MappingProxyType(weights)  # Keras would track a dict
+            self._class_table = None
         if class_weight != self._class_weight:
             self._class_weight, self.train_function = class_weight, None
 
@@ -245,10 +259,11 @@ class ProvenanceModel(keras.Model):
         if self._class_weight is None or not self._training_now:
             return sample_weight
         classes = max(y_pred.shape[-1], 2)
-        table = np.array([self._class_weight.get(id, 1.0) for id in range(classes)], "float32")
+        if self._class_table is None:
+            self._class_table = Constant(tuple(self._class_weight.get(id, 1.0) for id in range(classes)))
         ids = class_ids(label, y_pred)
         known = ops.logical_and(ids >= 0, ids < classes)
-        weight = select(known, ops.take(ops.convert_to_tensor(table), select(known, ids, 0)), 1.0)
+        weight = select(known, ops.take(self._class_table.tensor("float32"), select(known, ids, 0)), 1.0)
         if sample_weight is None:
             return weight
         given = ops.cast(sample_weight, weight.dtype)
@@ -271,11 +286,13 @@ class ProvenanceModel(keras.Model):
         for_serving(self.model).export(filepath, *args, **keywords)
 
     def get_config(self):
-        return {"model": keras.saving.serialize_keras_object(self.model), "name": self.name}
+        penalty = {} if self._penalty is None else {"penalty": self._penalty.get_config()}
+        return {"model": keras.saving.serialize_keras_object(self.model), "name": self.name, **penalty}
 
     @classmethod
     def from_config(cls, config):
-        return cls(keras.saving.deserialize_keras_object(config["model"]), name=config["name"])
+        penalty = JacobianPenalty(**config["penalty"]) if "penalty" in config else None
+        return cls(keras.saving.deserialize_keras_object(config["model"]), config["name"], penalty)
 
 
 def _following(feed, callbacks):

@@ -14,9 +14,9 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # The workers share the cores. PyTorch's threads spin while they wait for one that has none: three times the work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# TensorFlow on a CPU uses XLA only where asked to. LLVM's optimization is most of the time that takes.
-if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-    os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true")
+# XLA compiles for seconds what runs for microseconds. Most of that is LLVM's optimization and a detour through MLIR.
+QUICK = "xla_backend_optimization_level=0 xla_llvm_disable_expensive_passes=true xla_cpu_use_fusion_emitters=false"
+os.environ.setdefault("XLA_FLAGS", " ".join(f"--{option}" for option in QUICK.split()))
 
 # JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run,
 # in another clone.

@@ -21,6 +21,14 @@ once = pytest.mark.skipif(BACKEND != "torch", reason="does not depend on the bac
 REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
 
 
+#: XLA's options for what the tests of digits compile: not the quick ones of the tests (conftest.py) but XLA's defaults.
+AS_USERS_DO = {
+    "xla_backend_optimization_level": 3,
+    "xla_llvm_disable_expensive_passes": False,
+    "xla_cpu_use_fusion_emitters": True,
+}
+
+
 def in_turn(values):
     """Every third of the values: what hardly depends on the backend is run on one of the three, in turn."""
     return list(values)[BACKENDS.index(BACKEND) :: 3]
@@ -109,7 +117,7 @@ def value_and_gradient(loss, y_true, y_pred, sample_weight=None, compiled=False)
         import jax
 
         step = jax.value_and_grad(total, has_aux=True)
-        (_, losses), gradient = (jax.jit(step) if compiled else step)(y_pred)
+        (_, losses), gradient = (jax.jit(step, compiler_options=AS_USERS_DO) if compiled else step)(y_pred)
     else:
         import torch
 

@@ -65,11 +65,19 @@ ALGORITHMS = {
 }
 
 
+def of_views():
+    """The same of those that see a sample twice or mixed, and are tested in files of their own."""
+    noise = {"augment": keras.layers.GaussianNoise(0.1, seed=0)}
+    samples = {"num_samples": N, "num_classes": K, "probe": (X[np.argsort(INDEX)], Y[np.argsort(INDEX)]), "warmup": 1}
+    return {algorithms.GJS: noise, algorithms.Mixup: {}, algorithms.DivideMix: samples | noise}
+
+
 def algorithm(kind, of=None, **keywords):
     """A new model of a kind, of networks with the weights above or of those that are given."""
     first, *others = networks(kind.networks) if of is None else of
     second = {"second": others[0]} if others else {}
-    return kind(first, **{**ALGORITHMS[kind], **second, **keywords})
+    own = ALGORITHMS[kind] if kind in ALGORITHMS else of_views()[kind]
+    return kind(first, **{**own, **second, **keywords})
 
 
 def network(weights):
@@ -114,17 +122,20 @@ def gradient(objective, weights, step=1e-6):
     return found
 
 
-def assert_step(algorithm, objective, loss, compiled=True, y=None, x=X, sample_weight=None, weights=None):
+def assert_step(algorithm, objective, loss, compiled=True, y=None, x=X, sample_weight=None, weights=None, epoch=None):
     """Trains one batch with SGD, and compares loss and weights with those that `objective` has.
 
     Args:
         objective: (weights of the networks) -> the number that the step makes smaller; what gets no gradient is a
             constant in it.
+        epoch: the epoch that the step is in; None: none begins.
     """
     count = algorithm.networks
     before = WEIGHTS[:count] if weights is None else weights
     jit = compiled and keras.backend.backend() != "torch"
     algorithm.compile(keras.optimizers.SGD(RATE), loss, jit_compile=jit, run_eagerly=False)
+    if epoch is not None:
+        algorithm.begin(epoch, epoch + 1)
     told = algorithm.train_on_batch(x, targets() if y is None else y, sample_weight=sample_weight)
     expected = objective([tuple(np.asarray(one, "float64") for one in pair) for pair in before])
     assert np.isclose(float(told[0] if isinstance(told, list) else told), expected, rtol=1e-5, atol=1e-6)

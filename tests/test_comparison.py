@@ -220,3 +220,47 @@ def test_images_from_files_are_learned_from_their_pipeline(tmp_path, dataset):
     assert run.accuracy.shape == (2,)
     assert row["memorized"] == run.log.memorized()[-1]
     assert run.settings["data_dir"] == str(tmp_path)
+
+
+@once
+def test_losses_are_attacked_with_a_trigger(tmp_path, capsys, monkeypatch):
+    out = tmp_path / "attacked"
+    arguments = ["--trigger", "local", "global", "--n", "60", "--target", "2", "--epochs", "2", "--seeds", "1"]
+    monkeypatch.setenv("COLUMNS", "120")
+    assert cli.main(["backdoor", *arguments, "--losses", "CE", "GCE(q=0.5)", "--out", str(out)]) == 0
+    printed = capsys.readouterr().out
+    for words in ("digits, a trigger in 60 images that are labeled 2", "success", "4.2% of the training labels"):
+        assert words in printed
+    rows = read_csv(out / "table.csv")
+    assert [(row["loss"], row["trigger"]) for row in rows] == [
+        (loss, trigger) for trigger in ("local", "global") for loss in ("CE()", "GCE(q=0.5)")
+    ]
+    assert len(diagnostics.log_names(out)) == 4
+    for row in rows:
+        run = diagnostics.runs.log_name(f"{row['loss']} {row['trigger']}", 0)
+        history = read_csv(out / run / "history.csv")
+        assert float(row["attack"]) == pytest.approx(float(history[-1]["attack_success_rate"]))
+        assert float(row["last"]) == pytest.approx(float(history[-1]["val_accuracy"]))
+        assert diagnostics.open_run(out, run).settings["backdoor"] == row["trigger"]
+    monkeypatch.setattr(jobs, "train", None)  # what is done is read
+    grid = comparison.compare_backdoors(
+        out, "digits", ["local"], ["GCE(q=0.5)"], 2, 1, 60, 2, console=Console(quiet=True)
+    )
+    assert grid.rows()[0]["attack"] == pytest.approx(float(rows[1]["attack"]))
+
+
+@once
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--trigger", "corner"], "`backdoor` of Recipe must be one of 'local', 'global'"),
+        (["--trigger", "local", "local"], "`triggers` of compare_backdoors must be at least one trigger, none of them"),
+        (["--target", "10"], "`target` of Recipe must be a class of digits, less than 10"),
+        (["--n", "0"], "`poisoned` of Recipe must be a whole number, at least 1"),
+        (["--losses", "CE", "CE"], "`losses` of compare_backdoors must be at least one loss, none of them twice"),
+        (["--dataset", "webvision"], "`dataset` of compare_backdoors must be one of 'digits'"),
+    ],
+)
+def test_what_cannot_be_attacked_is_refused(arguments, words, tmp_path, capsys):
+    assert_refused_in_one_line(["backdoor", *arguments, "--out", str(tmp_path / "new")], words, capsys)
+    assert not (tmp_path / "new").exists()

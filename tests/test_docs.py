@@ -36,6 +36,7 @@ MODULES_WITH_NAMES = [
     "diagnostics.pictures",
     "diagnostics.plots",
     "optimizers",
+    "recipes.figures",
     "recommendation",
 ]
 

@@ -8,6 +8,9 @@ import subprocess
 import sys
 import sysconfig
 
+import jupyter_client
+import nbclient
+import nbformat
 import pytest
 from harness import BACKEND, once
 
@@ -15,12 +18,6 @@ import keras_robust
 
 ROOT = pathlib.Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
-EXECUTE = """
-import sys, nbclient, nbformat
-book = nbformat.read(sys.argv[1], 4)
-nbclient.NotebookClient(book, timeout=600, kernel_name="python3").execute()
-nbformat.write(book, sys.argv[2])
-"""
 
 
 def code_cells(path):
@@ -35,20 +32,29 @@ def pictures(cells):
     return sum("image/png" in output.get("data", {}) for cell in cells for output in cell["outputs"])
 
 
+@pytest.fixture(scope="module")
+def kernel(tmp_path_factory):
+    """One kernel for all: most of the time of a notebook would be the start of its own."""
+    manager = jupyter_client.KernelManager(kernel_name="python3")
+    folder = tmp_path_factory.mktemp("notebooks")
+    manager.start_kernel(env=os.environ | {"EXAMPLE_EPOCHS": "1"}, cwd=folder)
+    yield manager
+    manager.shutdown_kernel(now=True)
+
+
 @pytest.mark.skipif(BACKEND != "tensorflow", reason="as on Colab, TensorFlow")
+@pytest.mark.filterwarnings("ignore")  # Jupyter's own
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_run(path, tmp_path):
-    made = tmp_path / "made.ipynb"
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", EXECUTE, path, made],
-        env=os.environ | {"EXAMPLE_EPOCHS": "1"},
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=900,
-    )
-    assert ran.returncode == 0, ran.stderr[-3000:]
-    assert pictures(code_cells(made)) == pictures(code_cells(path))
+def test_notebooks_run(path, kernel):
+    book = nbformat.read(path, 4)
+    forget = nbformat.v4.new_code_cell("%reset -f\nassert 'keras_robust' not in globals()")
+    book.cells.insert(0, forget)
+    client = nbclient.NotebookClient(book, km=kernel, timeout=600)
+    try:
+        client.execute()
+    finally:
+        client.kc.stop_channels()
+    assert pictures([cell for cell in book.cells if cell.cell_type == "code"]) == pictures(code_cells(path))
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)

@@ -1,4 +1,4 @@
-"""CoupledSGD and the learning rates by epoch against `torch.optim`, on every backend."""
+"""CoupledSGD, CoupledAdam and the learning rates by epoch against `torch.optim`, on every backend."""
 
 import os
 import subprocess
@@ -11,7 +11,7 @@ import torch
 from harness import BACKEND, as_numpy
 
 import keras_robust as kr
-from keras_robust.optimizers import CoupledSGD, by_epoch, cosine
+from keras_robust.optimizers import CoupledAdam, CoupledSGD, by_epoch, cosine
 
 EPOCHS, LEARNING_RATE = 5, 0.2
 RNG = np.random.default_rng(0)
@@ -40,9 +40,9 @@ def pair():
     return model, reference
 
 
-def trained_by_pytorch(reference, clip=None, accumulate=1, **keywords):
+def trained_by_pytorch(reference, clip=None, accumulate=1, kind=torch.optim.SGD, **keywords):
     """Two steps an epoch, the gradient clipped after `backward`, cosine annealing by epoch."""
-    optimizer = torch.optim.SGD(reference.parameters(), lr=LEARNING_RATE, **keywords)
+    optimizer = kind(reference.parameters(), lr=LEARNING_RATE, **keywords)
     scheduler = torch.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=EPOCHS)
     norms = []
     for _ in range(EPOCHS):
@@ -92,6 +92,41 @@ def test_ten_clipped_steps_are_pytorchs():
     assert 2 <= sum(norm > 0.75 for norm in norms) <= 8
     weights = trained_by_keras(model, CoupledSGD(LEARNING_RATE, global_clipnorm=0.75, **keywords))
     assert distance(weights, expected) < 1e-5
+
+
+@pytest.mark.parametrize(
+    ("clip", "keywords"),
+    [
+        (None, {"weight_decay": 0.1}),
+        (0.75, {"weight_decay": 0.1, "betas": (0.5, 0.9)}),
+        # Large beside the first moments, which are corrected before it is added.
+        (None, {"eps": 0.1}),
+    ],
+    ids=str,
+)
+def test_ten_steps_of_adam_are_pytorchs(clip, keywords):
+    model, reference = pair()
+    expected, _ = trained_by_pytorch(reference, clip, kind=torch.optim.Adam, **keywords)
+    betas = dict(zip(("beta_1", "beta_2"), keywords.get("betas", (0.9, 0.999)), strict=True))
+    ours = {"epsilon": keywords.get("eps", 1e-8), "weight_decay": keywords.get("weight_decay", 0.0)}
+    weights = trained_by_keras(model, CoupledAdam(LEARNING_RATE, global_clipnorm=clip, **betas, **ours))
+    # Where a gradient is nearly 0 the first step is its sign, whatever rounding makes of it.
+    assert distance(weights, expected) < 1e-4
+    if "eps" not in keywords:
+        others = {"weight_decay": 0.1, "global_clipnorm": clip, **betas}
+        model, _ = pair()
+        assert distance(trained_by_keras(model, keras.optimizers.AdamW(LEARNING_RATE, **others)), expected) > 1e-2
+    else:
+        model, _ = pair()
+        assert distance(trained_by_keras(model, keras.optimizers.Adam(LEARNING_RATE, epsilon=0.1)), expected) > 1e-2
+
+
+def test_a_first_step_of_adam_has_all_its_digits():
+    """Without moments it is the sign of the gradient, and with them what the corrections leave of it."""
+    for betas in ((0.9, 0.999), (0.0, 0.0)):
+        weight = keras.Variable([1.0])
+        CoupledAdam(0.5, *betas).apply([keras.ops.ones(1)], [weight])
+        assert float(as_numpy(weight.value)[0]) == pytest.approx(0.5, abs=2e-7)
 
 
 def test_the_steps_of_keras_differ():
@@ -166,27 +201,32 @@ def test_the_loss_falls_in_mixed_precision():
     assert history["learning_rate"] == pytest.approx([0.05 * (1 + np.cos(np.pi * e / 8)) / 2 for e in range(8)])
 
 
-def test_saving_and_configuration(tmp_path):
+@pytest.mark.parametrize(
+    ("kind", "keywords"), [(CoupledSGD, {"momentum": 0.9, "nesterov": True}), (CoupledAdam, {"beta_1": 0.8})]
+)
+def test_saving_and_configuration(kind, keywords, tmp_path):
     model, _ = pair()
-    keywords = {"momentum": 0.9, "nesterov": True, "weight_decay": 0.01, "global_clipnorm": 5.0}
-    optimizer = CoupledSGD(0.1, **keywords)
+    keywords = {**keywords, "weight_decay": 0.01, "global_clipnorm": 5.0}
+    optimizer = kind(0.1, **keywords)
     weights = trained_by_keras(model, optimizer)
     model.save(tmp_path / "model.keras")
     loaded = keras.models.load_model(tmp_path / "model.keras")
-    assert type(loaded.optimizer) is CoupledSGD
+    assert type(loaded.optimizer) is kind
     assert loaded.optimizer.get_config() == optimizer.get_config()
     assert loaded.optimizer.get_config().items() >= keywords.items()
     for again, old in zip(loaded.optimizer.variables, optimizer.variables, strict=True):
         np.testing.assert_array_equal(as_numpy(again.value), as_numpy(old.value))
     assert distance([as_numpy(variable.value) for variable in loaded.trainable_variables], weights) == 0
     schedule = keras.optimizers.schedules.CosineDecay(0.1, 10)
-    again = CoupledSGD.from_config(CoupledSGD(schedule, momentum=0.5).get_config())
+    again = kind.from_config(kind(schedule, weight_decay=0.5).get_config())
     assert again.get_config()["learning_rate"] == keras.optimizers.schedules.serialize(schedule)
 
 
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [
+        ({"beta_1": 1.0}, "`beta_1` of CoupledAdam must be at least 0 and less than 1"),
+        ({"epsilon": 0.0}, "`epsilon` of CoupledAdam must be greater than 0"),
         ({"learning_rate": -0.1}, "`learning_rate` of CoupledSGD must be at least 0. Received: learning_rate=-0.1."),
         ({"momentum": 1.5}, "`momentum` of CoupledSGD must be at least 0 and at most 1"),
         ({"weight_decay": -1e-4}, "`weight_decay` of CoupledSGD must be at least 0"),
@@ -196,7 +236,7 @@ def test_saving_and_configuration(tmp_path):
 )
 def test_wrong_arguments(keywords, message):
     with pytest.raises(ValueError, match=message):
-        CoupledSGD(**keywords)
+        (CoupledAdam if "Adam" in message else CoupledSGD)(**keywords)
 
 
 def test_unknown_arguments():

@@ -40,6 +40,21 @@ def fit(model, folder, rows=slice(None), batch=BATCH):
     return model.fit(X[rows], targets(rows), batch_size=batch, **keywords).history
 
 
+def fit_prepared(folder, wrapper=kr.ProvenanceModel, rank=0, processes=1):
+    """Losses and weights of a run on raw images, which are prepared in the step."""
+    recipe = {"name": "own", "mean": (0.5,), "std": (0.25,), "source": "here", "shift": 2, "flip": True}
+    prepared = kr.data.Preprocessing(recipe, seed=1)
+    images = np.random.default_rng(0).integers(0, 256, (SAMPLES, 6, 6, 1)).astype("uint8")
+    feed = kr.data.Feed(images, targets(), BATCH, seed=1, preprocessing=prepared)
+    feed.share(rank, processes)
+    keras.utils.set_random_seed(0)
+    network = [prepared, keras.layers.Flatten(), keras.layers.Dense(4)]
+    model = wrapper(keras.Sequential([keras.Input((6, 6, 1), dtype="uint8"), *network]))
+    model.compile(keras.optimizers.SGD(0.01), loss=kr.ANLCE(from_logits=True), metrics=["accuracy"])
+    history = model.fit(feed, epochs=EPOCHS, verbose=0, callbacks=callbacks(folder)[1:]).history
+    return history | {"weights": model.get_weights()[0].ravel().tolist()}
+
+
 def loop(model, folder, step, batches):
     """A loop over steps in which the callbacks take part, as in `fit`; `step` keeps the loss, or returns it."""
     called = keras.callbacks.CallbackList(callbacks(folder), add_history=True, model=model, epochs=EPOCHS)
@@ -120,8 +135,9 @@ def torch_worker(folder):
         for part in np.split(rows, len(rows) // batch)
     ]
     looped = loop(model, f"{folder}/loop{rank}", step, batches)
+    prepared = fit_prepared(f"{folder}/prepared{rank}", Parallel, rank, processes)
     distributed.destroy_process_group()
-    return [fitted, looped]
+    return [fitted, looped, prepared]
 
 
 if __name__ == "__main__":

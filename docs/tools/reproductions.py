@@ -17,7 +17,8 @@ paper, data set, noise and loss, as in the tables below ("clean" or "real" where
 where these do not tell rows apart.
 
 Every number that the papers print of a training stands in a recipe: {cells} cells, in {verified} recipes. A cell below
-is the first test accuracy that is printed, in percent, then what is printed besides of other test images. A dash is a
+is the first test accuracy that is printed, in percent, then what is printed besides of other test images, and the
+success rate of a backdoor. A dash is a
 recipe whose accuracy no paper prints. Numbers in bold are our own runs.
 
 Weight decay is PyTorch's coupled one, over all weights. "exact noise" flips floor(n_i T_ij) labels of class i to j.
@@ -186,6 +187,8 @@ def _cell(recipe):
             where = "" if cell.evaluated_on == recipe.dataset else f" on {cell.evaluated_on}"
             told.append(f"{cell}{where}{' (top-5)' if 'top-5' in kind else ''}")
             seen.add((cell.evaluated_on, kind))
+    if recipe.expected_attack:
+        told.append(f"attack {recipe.expected_attack}")
     own = OBTAINED.get(recipe.name)
     return ", ".join(told or ["-"]) + (f" **{own}**" if own else "")
 

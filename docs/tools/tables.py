@@ -8,15 +8,20 @@ A page marks a table by the name of a function below, and holds what it returned
 """
 
 import argparse
+import csv
+import io
 import math
 import pathlib
 import re
 import tomllib
 
+from rich.console import Console
+
 from keras_robust import cli, losses, recipes, recommend, theory
 from keras_robust.catalog import CATALOG
 from keras_robust.noise.grammar import KINDS, parse
-from keras_robust.recipes.obtained import RUNS
+from keras_robust.recipes.grid import Entry
+from keras_robust.recipes.obtained import DEMO, RUNS
 
 ROOT = pathlib.Path(__file__).parents[2]
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -52,6 +57,34 @@ def recommended(*classes):
 
 def reasons(classes):
     return recommend(int(classes)).reason
+
+
+def demo():
+    """What `make demo` prints."""
+    entries = tuple(Entry(loss, None, {"loss": loss}, results) for loss, results in DEMO.items())
+    grid = recipes.Grid(None, "digits, symmetric:0.4", entries, backend="jax")
+    console = Console(file=io.StringIO(), width=80)
+    console.print(grid.table(console.width))
+    lines = console.file.getvalue().splitlines()
+    return "\n".join(("```", *(line.rstrip() for line in lines), "```"))
+
+
+def sweep(name, down, across):
+    """Test accuracy after the last epoch and wrong labels memorized, of a table.csv that a sweep wrote."""
+    with open(ROOT / "docs" / "data" / f"{name}.csv", encoding="utf-8", newline="") as file:
+        found = {(row[down], row[across]): row for row in csv.DictReader(file)}
+    rows, columns = (list(dict.fromkeys(place)) for place in zip(*found, strict=True))
+    cells = [
+        (
+            f"{down} = {row}",
+            *(
+                " / ".join(f"{100 * float(found[row, column][key]):.1f}" for key in ("last", "memorized"))
+                for column in columns
+            ),
+        )
+        for row in rows
+    ]
+    return _table(("", *(f"{across} = {column}" for column in columns)), cells, right=len(columns))
 
 
 def initialization(*classes):
@@ -121,15 +154,40 @@ def one_setting():
         setting = (recipe.loss, recipe.l1, recipe.moving)
         by_loss.setdefault(where, set()).add(setting)
         by_kind.setdefault((*where, _kind(recipe.noise)), set()).add(setting)
-    changed = [where for where, found in by_kind.items() if len(found) > 1]
-    several = [where for where, found in by_loss.items() if len(found) > 1]
-    rates = sorted({f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label, _ in changed})
-    kinds = sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in several)
-    kinds = [kind for kind in kinds if kind not in rates]
+    changed = {where[:3] for where, found in by_kind.items() if len(found) > 1}
+    several = {where for where, found in by_loss.items() if len(found) > 1} - changed
+    constant = [cited for paper, cited in _CITED.items() if paper not in {where[0] for where in changed}]
+
+    def told(places):
+        return ", ".join(sorted(f"{label} on {dataset} in {_CITED[paper]}" for paper, dataset, label in places))
+
     return (
-        f"Of {len(by_loss)} losses on a data set, {len(rates)} have different settings at different noise rates: "
-        f"{', '.join(rates)}. {len(kinds)} have one for a different kind of noise: {', '.join(kinds)}."
+        f"Of {len(by_loss)} losses on a data set, {len(changed)} have different settings at different noise rates: "
+        f"{told(changed)}. None has in {', '.join(constant)}. {len(several)} have one for a different kind of noise: "
+        f"{told(several)}."
     )
+
+
+def by_rate(field):
+    """What differs, rate by rate, in losses or algorithms that a paper sets by the rate of the noise."""
+    found = {}
+    for recipe in recipes.find(variant=None):
+        if getattr(recipe, field) and (field == "algorithm" or not recipe.algorithm):
+            noise = recipe.name.split("/")[2]
+            found.setdefault((recipe.paper, recipe.dataset, recipe.label), {})[noise] = getattr(recipe, field)
+    rows, columns = [], {}
+    for (_, dataset, label), texts in found.items():
+        told = {noise: dict(re.findall(r"(\w+)=([\w.]+)", text)) for noise, text in texts.items()}
+        for name in dict.fromkeys(name for values in told.values() for name in values):
+            kinds = {}
+            for noise, values in told.items():
+                kinds.setdefault(noise.split(":")[0], set()).add(values.get(name))
+            if any(len(values) > 1 for values in kinds.values()):
+                columns |= dict.fromkeys(told)
+                values = {noise: values.get(name, "default") for noise, values in told.items()}
+                rows.append((f"{label} on {dataset}, `{name}`", values))
+    cells = [(head, *(values.get(column, "-") for column in columns)) for head, values in rows]
+    return _table(("", *(f"`{column}`" for column in columns)), cells, right=len(columns))
 
 
 def printed(*datasets):
@@ -271,6 +329,8 @@ def _call(name, words):
 _TABLES = (
     recommended,
     reasons,
+    demo,
+    sweep,
     initialization,
     mean_errors,
     transferred,
@@ -278,6 +338,7 @@ _TABLES = (
     settings,
     versions,
     one_setting,
+    by_rate,
     printed,
     reproduced,
     datasets,

@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_robust.backend import equals, select, variable_scope
 from keras_robust.checks import OneOf, at_least, refuse
-from keras_robust.data.preprocessing import for_serving, preprocessing_of
+from keras_robust.data.preprocessing import for_serving, parted
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import ends_in
 from keras_robust.losses import RobustLoss
@@ -43,6 +43,8 @@ class Algorithm(ProvenanceModel):
     remembers = False
     #: How many networks are trained.
     networks = 1
+    #: Whether recorders see its samples in the step; otherwise a log needs a `probe`.
+    records = True
     #: Names of the numbers that `stage` gives.
     moving = ()
 
@@ -52,8 +54,7 @@ class Algorithm(ProvenanceModel):
         self.serve = OneOf(("first", "ensemble")).check(owner, "serve", serve)
         if not model.built or not getattr(model, "outputs", None):
             refuse(owner, "model", "a built network with known outputs", model)
-        self._front = (preprocessing_of(model) or [None])[0]
-        self._network = for_serving(model, raw_pixels=False)
+        self._front, self._network = parted(model)
         self.second = self._checked_second(second) if self.networks == 2 else None
         if self.networks == 1 and second is not None:
             refuse(owner, "second", "None: one network is trained", second)
@@ -228,14 +229,12 @@ class Algorithm(ProvenanceModel):
 
     def save_weights(self, filepath, overwrite=True, **keywords):
         """Saves everything: the networks, what is remembered of samples, and the optimizer."""
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
         keras.Model.save_weights(self, filepath, overwrite=overwrite, **keywords)
 
     def load_weights(self, filepath, **keywords):
         """Loads what `save_weights` saved; where it is compiled, the optimizer too."""
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
         keras.Model.load_weights(self, filepath, **keywords)
 
     def served(self) -> keras.Model:
@@ -264,6 +263,12 @@ class Algorithm(ProvenanceModel):
         return cls(**{name: _restored(value) for name, value in config.items()})
 
     # How it does so
+
+    def _build_optimizer(self):
+        """Makes the variables of the optimizer, which training would make: a file has a place for each."""
+        if self.optimizer is not None and not self.optimizer.built:
+            with variable_scope(self):
+                self.optimizer.build(self.trainable_variables)
 
     def begin(self, epoch: int, epochs: int) -> None:
         """Begins an epoch, counted from 0, of a training of so many epochs; `fit` calls it."""

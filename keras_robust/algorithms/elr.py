@@ -34,7 +34,7 @@ class ELR(Remembering):
     >>> model = keras_robust.algorithms.ELR(network, num_samples=4, num_classes=2)
     >>> model.compile("sgd", keras_robust.CE(from_logits=True))
     >>> data = keras_robust.data.with_provenance((np.ones((4, 3), "float32"), np.array([0, 1, 0, 1])))
-    >>> history = model.fit(data, verbose=0)
+    >>> history = model.fit(data, shuffle=False, verbose=0)
     """
 
     def __init__(self, model, num_samples, num_classes, beta=0.7, lam=3.0, clip=1e-4, name=None):

@@ -9,6 +9,7 @@ from keras_robust.data.pipeline import hide_gpus_from_tensorflow
 from keras_robust.data.preprocessing import Preprocessing, for_serving
 from keras_robust.data.provenance import with_provenance
 from keras_robust.data.sources import Arrays, load_arrays
+from keras_robust.data.validation import as_tested, held_out
 
 __all__ = [
     "Arrays",
@@ -18,9 +19,11 @@ __all__ = [
     "Gallery",
     "Preprocessing",
     "Splits",
+    "as_tested",
     "for_serving",
     "gallery",
     "generated",
+    "held_out",
     "hide_gpus_from_tensorflow",
     "load",
     "load_arrays",

@@ -4,7 +4,7 @@ import functools
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import keras
 import numpy as np
@@ -111,6 +111,11 @@ class FileFeed(Feed):
         """Refused: the images are not in memory."""
         refuse("keep_on_device", "feed", "one of images in memory", type(self).__name__)
 
+    def in_order(self) -> "FileFeed":
+        """The same samples in the order of the files, cut as for testing, to look at."""
+        cut = replace(self.cut, training=False)
+        return FileFeed(cut, self.columns[1], self.batch_size, rows=np.sort(self.rows))
+
     def begin(self, epoch, told=True):
         for futures in self._ahead.values():
             for future in futures:
@@ -129,3 +134,16 @@ class FileFeed(Feed):
         if self._pool is None:  # threads do not survive a copy of the process
             self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="keras_robust-images")
         return self._pool.submit(self.cut.image, row, (self.seed or 0, self.epoch, row))
+
+
+def raw_feed(images, y, recipe: ImageRecipe, batch_size: int, seed=None, training: bool = False, **keywords) -> Feed:
+    """A feed of raw images, from memory or from files.
+
+    Args:
+        images: an array, `Files` or `Records`.
+        training: whether those from files are cut as for training.
+        y, batch_size, seed, keywords: as `Feed` takes them.
+    """
+    if isinstance(images, np.ndarray):
+        return Feed(images, y, batch_size, seed, **keywords)
+    return FileFeed(Cut(images, recipe, training), y, batch_size, seed, **keywords)

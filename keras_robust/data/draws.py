@@ -53,7 +53,7 @@ def uniform(state, shape: tuple):
 
     Example:
 
-    >>> keras.ops.convert_to_numpy(uniform(np.array([3, 0]), (2, 2))).round(3).tolist()
+    >>> keras.ops.convert_to_numpy(uniform(np.array([3, 0]), (2, 2))).astype(float).round(3).tolist()
     [[0.49, 0.514], [0.066, 0.18]]
     """
     count = 1

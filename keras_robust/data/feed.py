@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_robust.backend import gathered, on_device
-from keras_robust.checks import refuse
+from keras_robust.checks import Interval, refuse
 from keras_robust.data.preprocessing import preprocessing_of
 
 
@@ -26,6 +26,7 @@ class Feed(keras.utils.PyDataset):
 
     Attributes:
         served: batches that were taken since the epoch began.
+        part: (index, count): which of so many equal parts of each batch it serves; see `share`.
 
     Example:
 
@@ -39,6 +40,7 @@ class Feed(keras.utils.PyDataset):
 
     def __init__(self, x, y, batch_size, seed=None, rows=None, drop_remainder=False, weights=None, preprocessing=None):
         super().__init__()
+        self.part = (0, 1)
         self.columns = (x, y) if weights is None else (x, y, weights)
         self.batch_size, self.seed, self.preprocessing = batch_size, seed, preprocessing
         count = len(keras.tree.flatten(y)[0])
@@ -66,6 +68,38 @@ class Feed(keras.utils.PyDataset):
         if self.preprocessing is not None:
             self.preprocessing.begin(epoch)
 
+    def share(self, index: int, count: int) -> None:
+        """Serves one of `count` equal parts of each batch from now on: that of a process among several.
+
+        `batch_size` stays that of all of them together, and so do order and augmentation: an image has the crop and
+        the flip that it would have in one process. (Keras layers that augment in place of the recipe draw in each
+        process for itself.)
+
+        Args:
+            index: which part, counted from 0: the rank of the process.
+            count: number of processes.
+
+        Raises:
+            ValueError: for an index out of range, and for batches that do not divide into so many parts.
+
+        Example:
+
+        >>> feed = Feed(np.arange(8), np.arange(8), batch_size=4)
+        >>> feed.share(1, 2)
+        >>> [images.tolist() for images, labels in feed]
+        [[2, 3], [6, 7]]
+        """
+        count = Interval(1, integer=True).check("share", "count", count)
+        index = Interval(0, count - 1, integer=True).check("share", "index", index)
+        if self.batch_size % count:
+            refuse("share", "count", f"a divisor of the batch size, {self.batch_size}", count)
+        if self.used % self.batch_size % count:
+            last = self.used % self.batch_size
+            refuse("share", "count", f"a divisor of the last batch, {last} samples, or drop_remainder=True", count)
+        self.part = (index, count)
+        if self.preprocessing is not None:
+            self.preprocessing.part = self.part
+
     def keep_on_device(self) -> None:
         """Moves the images to the accelerator once and for all, where batches are then gathered.
 
@@ -81,11 +115,18 @@ class Feed(keras.utils.PyDataset):
         self.served += 1
         return keras.tree.map_structure(lambda column: gathered(column, rows), self.columns)
 
+    def in_order(self) -> "Feed":
+        """The same samples in the order of the arrays, to look at."""
+        return Feed(*self.columns[:2], self.batch_size, rows=np.sort(self.rows))
+
     def numbers(self, place: int) -> np.ndarray:
-        """Positions of the samples of a batch, counted from 0, of this epoch."""
+        """Positions of the samples of a batch, counted from 0, of this epoch; of its own part of it."""
         if not 0 <= place < len(self):
             raise IndexError(f"A batch of [0, {len(self)}) was asked for. Received: {place}.")
-        return self._order[place * self.batch_size : min((place + 1) * self.batch_size, self.used)]
+        whole = self._order[place * self.batch_size : min((place + 1) * self.batch_size, self.used)]
+        index, count = self.part
+        size = len(whole) // count
+        return whole[index * size : (index + 1) * size]
 
     def on_epoch_begin(self):
         if self.workers > 1 or self.use_multiprocessing:

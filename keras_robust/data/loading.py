@@ -10,7 +10,7 @@ from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, refuse
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 from keras_robust.data.choice import checked_pipeline
-from keras_robust.data.decoding import Cut, FileFeed
+from keras_robust.data.decoding import raw_feed
 from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.noisy import noisy_labels
 from keras_robust.data.pipeline import Preparation, hide_gpus_from_tensorflow, image_batches
@@ -87,6 +87,7 @@ def load(
     exact: bool = False,
     fraction: float = 1.0,
     first_epoch: int = 0,
+    left_out=(),
     arrays: Arrays | None = None,
     drop_remainder: bool = False,
     download: bool = False,
@@ -126,6 +127,7 @@ def load(
         fraction: share of the training and of the test samples that is used, in (0, 1], the same ones for every seed.
             Numbers of samples, and the noise, stay those of the whole data set.
         first_epoch: epochs that count as past: a run resumed after so many sees what an uninterrupted one would.
+        left_out: positions of training samples that are not trained on, such as `held_out` draws.
         arrays: images and labels to use in place of the data set's own, such as `data.generated(name)`.
         drop_remainder: whether a last training batch that is not full is left out of the epoch, as JAX's `DataParallel`
             wants it.
@@ -167,6 +169,7 @@ def load(
     sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
     published = (row.train_size, row.test_size)
     picked = [chosen(size, fraction) for size in sizes]
+    picked[0] = without(left_out, picked[0], sizes[0])
     targets = None if row.test_only else _targets(row, stored, drawn)
     split = Split(stored.x_train, targets if provenance else (targets or {}).get("label"), seed, picked[0])
     tested = Split(stored.x_test, stored.y_test, None, picked[1])
@@ -225,18 +228,21 @@ def _on_device(split, tested, recipe, augment, batch_size, drop_remainder, first
     layers = [augment] if isinstance(augment, keras.layers.Layer) else []
     seed = 0 if split is None else split.seed
     preprocessing, train = Preprocessing(recipe, unit, bool(augment), layers, seed), None
-
-    def feed(part, training, **keywords):
-        if in_memory:
-            return Feed(part.images, part.targets, batch_size, part.seed, rows=part.rows, **keywords)
-        cut = Cut(part.images, recipe, training and bool(augment) and not layers)
-        return FileFeed(cut, part.targets, batch_size, part.seed, rows=part.rows, **keywords)
-
     if split is not None:
-        train = feed(split, True, drop_remainder=drop_remainder, preprocessing=preprocessing)
+        train = raw_feed(
+            split.images,
+            split.targets,
+            recipe,
+            batch_size,
+            split.seed,
+            training=bool(augment) and not layers,
+            rows=split.rows,
+            drop_remainder=drop_remainder,
+            preprocessing=preprocessing,
+        )
         train.begin(first_epoch, told=False)
-    shape = tested.images.shape[1:] if in_memory else (recipe.size, recipe.size, 3)
-    return Made(train, feed(tested, False), shape, preprocessing)
+    test = raw_feed(tested.images, tested.targets, recipe, batch_size, rows=tested.rows)
+    return Made(train, test, tested.images.shape[1:] if in_memory else (recipe.size, recipe.size, 3), preprocessing)
 
 
 PIPELINES = {"tf.data": _with_tf_data, "device": _on_device}
@@ -274,3 +280,13 @@ def chosen(size: int, fraction: float):
     if fraction == 1.0:
         return None
     return np.sort(np.random.default_rng(0).permutation(size)[: max(1, round(fraction * size))])
+
+
+def without(left_out, used, size: int):
+    """Positions of the samples that are used and not left out; None for all."""
+    if not len(left_out):
+        return used
+    left_out = np.asarray(left_out)
+    if left_out.ndim != 1 or not np.issubdtype(left_out.dtype, np.integer) or not np.isin(left_out, range(size)).all():
+        refuse("load", "left_out", f"positions of training samples from 0 and below {size:,}", left_out)
+    return np.setdiff1d(np.arange(size) if used is None else used, left_out)

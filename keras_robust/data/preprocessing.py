@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import constant, pixels, select
+from keras_robust.backend import clamped, constant, pixels, place_among_replicas, select
 from keras_robust.catalog import ImageRecipe
 from keras_robust.checks import refuse
 from keras_robust.data.draws import begin_draws, drawn, epoch_key, generators_of, uniform
@@ -47,6 +47,8 @@ class Preprocessing(keras.layers.Layer):
         super().__init__(name=name, **{"dtype": "float32", **keywords})
         self.recipe = ImageRecipe.of(recipe)
         self.unit, self.augment, self.seed = float(unit), bool(augment), seed
+        #: Which of so many equal parts of a batch this process has, as `Feed.share` says.
+        self.part = (0, 1)
         self.layers = [keras.saving.deserialize_keras_object(one) if isinstance(one, dict) else one for one in layers]
         for layer in self.layers:
             if not getattr(layer, "supports_jit", True):
@@ -74,7 +76,7 @@ class Preprocessing(keras.layers.Layer):
         """Begins the draws of an epoch, counted from 0."""
         inner = [generator for layer in self.layers for generator in generators_of(layer)]
         for number, generator in enumerate([self.generator, *inner]):
-            begin_draws(generator, self.seed + number, epoch)
+            begin_draws(generator, self.seed + number + (self.part[0] << 16 if number else 0), epoch)
 
     def call(self, images, training=False):
         own = training and self.augment and not self.layers
@@ -90,10 +92,20 @@ class Preprocessing(keras.layers.Layer):
             images = ops.cast(images, "float32") * (self.unit / 255.0)
         return images * constant(tuple(self._scale)) + constant(tuple(self._offset))
 
+    def _draws(self, images):
+        """Four numbers from [0, 1) for each image (4, batch), by its place in the batch of all processes."""
+        (index, count), (replica, replicas) = self.part, place_among_replicas()
+        size, parts = ops.shape(images)[0], count * replicas
+        draws = uniform(drawn(self.generator), (4, parts * size))
+        if parts == 1:
+            return draws
+        start = (index * replicas + replica) * size
+        return draws[:, start : start + size]
+
     def _moved(self, images):
         """Images cropped, flipped and rotated, each pixel one of the pixels before or zero."""
         row, (height, width) = self.recipe, images.shape[1:3]
-        draws = uniform(drawn(self.generator), (4, ops.shape(images)[0]))[..., None, None]
+        draws = self._draws(images)[..., None, None]
         y = ops.reshape(ops.arange(height, dtype="int32"), (1, height, 1))
         x = ops.reshape(ops.arange(width, dtype="int32"), (1, 1, width))
         inside = None
@@ -113,13 +125,13 @@ class Preprocessing(keras.layers.Layer):
 
     def _recolored(self, images):
         """Images in [0, 1] of other brightness, contrast, saturation and hue, in this order."""
-        draws = 2.0 * uniform(drawn(self.generator), (4, ops.shape(images)[0]))[..., None, None, None] - 1.0
+        draws = 2.0 * self._draws(images)[..., None, None, None] - 1.0
         brightness, contrast, saturation, hue = (draws[n] * largest for n, largest in enumerate(self.recipe.jitter))
-        images = ops.clip(images * (1.0 + brightness), 0.0, 1.0)
+        images = clamped(images * (1.0 + brightness), 0.0, 1.0)
         middle = ops.mean(_gray(images), axis=(1, 2), keepdims=True)
-        images = ops.clip(middle + (images - middle) * (1.0 + contrast), 0.0, 1.0)
+        images = clamped(middle + (images - middle) * (1.0 + contrast), 0.0, 1.0)
         gray = _gray(images)
-        images = ops.clip(gray + (images - gray) * (1.0 + saturation), 0.0, 1.0)
+        images = clamped(gray + (images - gray) * (1.0 + saturation), 0.0, 1.0)
         turned = ops.image.rgb_to_hsv(images)
         turned = ops.concatenate([(turned[..., :1] + hue) % 1.0, turned[..., 1:]], axis=-1)
         return ops.image.hsv_to_rgb(turned)
@@ -169,6 +181,16 @@ def preprocessing_of(model: keras.Model) -> list[Preprocessing]:
     return [layer for layer in model._flatten_layers() if isinstance(layer, Preprocessing)]
 
 
+def parted(model: keras.Model) -> tuple:
+    """The preprocessing that a model begins with, or None, and the network behind it.
+
+    Raises:
+        ValueError: as `for_serving`.
+    """
+    found = preprocessing_of(model)
+    return (found[0] if found else None), for_serving(model, raw_pixels=False)
+
+
 def for_serving(model: keras.Model, raw_pixels: bool = True) -> keras.Model:
     """The same network, weights shared, without what belongs to training: it loads without this package.
 
@@ -197,10 +219,9 @@ def for_serving(model: keras.Model, raw_pixels: bool = True) -> keras.Model:
         refuse("for_serving", "model", "Sequential, with info.preprocessing as its first layer alone", model)
     if not raw_pixels and len(rest) == 1 and isinstance(rest[0], keras.Model):
         return rest[0]
-    shape, dtype = model.inputs[0].shape[1:], model.inputs[0].dtype if raw_pixels else "float32"
-    return keras.Sequential(
-        [keras.Input(shape, dtype=dtype), *([first.for_serving()] if raw_pixels else []), *rest], name=model.name
-    )
+    raw = model.inputs[0]
+    inputs = keras.Input(raw.shape[1:], dtype=raw.dtype if raw_pixels else "float32", name=raw.name)
+    return keras.Sequential([inputs, *([first.for_serving()] if raw_pixels else []), *rest], name=model.name)
 
 
 def _prepares(layer):

@@ -72,7 +72,7 @@ def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits
     if from_logits not in (None, True, False):
         refuse("serving", "from_logits", "True, False or None", from_logits)
     if from_logits is None:
-        from_logits = _ends_in_logits(model)
+        from_logits = ends_in_logits(model)
     return Signature(_names(model), bool(from_logits), class_names, top_k or int(class_names is not None))
 
 
@@ -155,8 +155,17 @@ def _served(name):
     return plain
 
 
-def _ends_in_logits(model):
-    """What the loss of the model says and what its last layer is, where both know, must agree."""
+def ends_in_logits(model: keras.Model) -> bool:
+    """Whether a model ends in logits. What its loss says and what its last layer is, where both know, must agree.
+
+    Raises:
+        ValueError: if they do not, or if neither knows.
+
+    Example:
+
+    >>> ends_in_logits(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")]))
+    False
+    """
     loss = keras.tree.flatten(getattr(model, "loss", None))
     by_loss = getattr(loss[0], "from_logits", None) if len(loss) == 1 else None
     by_layer = {"logits": True, "probabilities": False}.get(ends_in(model))

@@ -8,9 +8,10 @@ import sys
 
 import keras
 
-from keras_robust.checks import missing
+from keras_robust.checks import missing, refuse
+from keras_robust.data.preprocessing import for_serving, preprocessing_of
 from keras_robust.export.saved_model import write_saved_model
-from keras_robust.export.signature import read_signature, read_warmup
+from keras_robust.export.signature import ends_in_logits, read_signature, read_warmup
 from keras_robust.export.versions import write_version
 from keras_robust.provenance import ProvenanceModel
 
@@ -25,6 +26,7 @@ def serving(
     version: int | None = None,
     warmup=None,
     from_logits: bool | None = None,
+    raw_pixels: bool | None = None,
 ) -> pathlib.Path:
     """Writes a new version of a model for TensorFlow Serving: the plain network that answers with probabilities.
 
@@ -34,9 +36,10 @@ def serving(
     which servers do not read and which may be deleted.
 
     What is written is the network alone: no loss, and so no logit bias or temperature of a loss, no schedule, no
-    optimizer, no penalty, no class of this package. Of a `ProvenanceModel` it is the model inside. On TensorFlow it is
-    written right away. From JAX and PyTorch the model goes through a `.keras` file to a process of its own that has
-    TensorFlow, so layers that are not Keras' own must be found by importing their module, not in a notebook's cells.
+    optimizer, no penalty, no class of this package. Of a `ProvenanceModel` it is the model inside; of
+    `data.Preprocessing` it is the normalization, as a layer of Keras. On TensorFlow it is written right away. From JAX
+    and PyTorch the model goes through a `.keras` file to a process of its own that has TensorFlow, so layers that are
+    not Keras' own must be found by importing their module, not in a notebook's cells.
 
     The signature is "serving_default". Its inputs bear the names that `keras.Input(name=...)` gave them; without a name
     the only input is "inputs", several are "inputs_1", "inputs_2", ... A name that TensorFlow does not take, "a b" or
@@ -70,13 +73,15 @@ def serving(
             does not wait: an array, or for several inputs a dict by name or a list. Needs tensorflow-serving-api.
         from_logits: whether the model ends in logits, of which the softmax is then served. None: as its loss says, if
             it is compiled with one that knows, and its last layer (linear: logits; softmax: probabilities).
+        raw_pixels: for a model that begins with `data.Preprocessing`: True, the default there, serves one that takes
+            raw images and normalizes them; False, one that takes images that are normalized already. None elsewhere.
 
     Returns:
         The folder of the version.
 
     Raises:
-        ValueError: for an argument that does not fit the model; if neither loss nor last layer tells logits from
-            probabilities, or they contradict each other.
+        ValueError: for an argument that does not fit the model, `raw_pixels` for one without preprocessing included;
+            if neither loss nor last layer tells logits from probabilities, or they contradict each other.
         FileExistsError: if `version` is there.
         ImportError: if TensorFlow, or for `warmup` tensorflow-serving-api, is missing.
         RuntimeError: if TensorFlow cannot load a model of another backend, with its reason.
@@ -92,6 +97,13 @@ def serving(
     """
     if isinstance(model, ProvenanceModel):
         model = model.model
+    if raw_pixels not in (None, True, False):
+        refuse("serving", "raw_pixels", "True, False or None", raw_pixels)
+    if isinstance(model, keras.Model) and preprocessing_of(model):
+        from_logits = ends_in_logits(model) if from_logits is None else from_logits  # a plain network has no loss
+        model = for_serving(model, raw_pixels is not False)
+    elif raw_pixels is not None:
+        refuse("serving", "raw_pixels", "None for a model that does not begin with data.Preprocessing", raw_pixels)
     signature = read_signature(model, class_names, top_k, from_logits)
     warmup = read_warmup(model, signature, warmup)
     _demand("tensorflow", "Serving a model")

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+import keras
 import numpy as np
-from keras import ops
 
+from keras_robust.backend import Constant
 from keras_robust.checks import refuse
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import Part, parameter
@@ -76,13 +77,15 @@ class Binary(RobustLoss):
     asks_questions = True
 
     def _check(self):
+        given = {"weights": self.weights, "positive_weight": self.positive_weight}
+        self._constants = {name: Constant(value) for name, value in given.items() if value is not None}
         for part in self.loss.with_parts():
             if not part.takes_one_logit:
                 refuse("Binary", "loss", "a loss that learns from one logit, where this one has gradient 0", self.loss)
         self.batch_coupled = self.loss.batch_coupled
 
     def of_questions(self, questions):
-        shape, dtype = tuple(questions.logits.shape[:-1]), questions.logits.dtype
+        shape, dtype = tuple(questions.logits.shape[:-1]), keras.backend.standardize_dtype(questions.logits.dtype)
         if self.batch_coupled and shape[-1] > 1:
             raise ValueError(
                 "Inside Binary a loss that couples the samples of a batch takes one yes/no output. "
@@ -99,4 +102,4 @@ class Binary(RobustLoss):
         value = getattr(self, name)
         if isinstance(value, tuple) and len(value) != shape[-1]:
             refuse("Binary", name, f"{shape[-1]} numbers, one for each output of y_pred of shape {shape}", value)
-        return None if value is None else ops.convert_to_tensor(value, dtype=dtype)
+        return None if value is None else self._constants[name].tensor(dtype)

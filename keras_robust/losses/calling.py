@@ -96,7 +96,7 @@ class CalledLoss(DeclaredLoss):
         samples = self._samples(y_true, ops.stop_gradient(as_predictions(y_pred)))
         margin, label, predicted = samples.statistics(self)
         loss = samples.losses(self)
-        weight = ops.full_like(loss, float("nan")) if self.batch_coupled else samples.weights(self)
+        weight = ops.zeros_like(loss) + float("nan") if self.batch_coupled else samples.weights(self)
         if samples.ignored is not None:
             loss, weight = backend.select(samples.ignored, 0.0, loss), backend.select(samples.ignored, 0.0, weight)
         return SampleStatistics(margin, weight, loss, label, predicted)

@@ -1,9 +1,10 @@
 """Losses corrected by a transition matrix of the noise (Patrini et al. 2017)."""
 
+import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import largest, select
+from keras_robust.backend import Constant, largest, select
 from keras_robust.checks import refuse
 from keras_robust.labels import Ids
 from keras_robust.losses.base import RobustLoss
@@ -39,11 +40,11 @@ class CorrectedLoss(RobustLoss):
 
     def _check(self):
         self.batch_coupled = self.loss.batch_coupled
-        # As lists: torch.compile takes them for constants.
         self._matrix = np.asarray(self.transition)
         flips = self._matrix > 0
-        self._log_t = np.log(np.where(flips, self._matrix, 1.0)).tolist()
-        self._flips, self._reached = flips.tolist(), flips.any(axis=0).tolist()
+        # As lists: torch.compile takes them for constants.
+        self._log_t = Constant(np.log(np.where(flips, self._matrix, 1.0)).tolist())
+        self._flips, self._reached = Constant(flips.tolist()), Constant(flips.any(axis=0).tolist())
 
     reads = frozenset({"shares"})
 
@@ -89,9 +90,9 @@ class ForwardCorrected(CorrectedLoss):
 
     def per_sample(self, evidence):
         self.check_fit(evidence)
-        log_t = ops.convert_to_tensor(self._log_t, dtype=evidence.logits.dtype)
+        log_t = self._log_t.tensor(_dtype(evidence))
         # Where nothing flips a finite number stands in for minus infinity, whose derivative is NaN.
-        flips, reached = ops.convert_to_tensor(self._flips), ops.convert_to_tensor(self._reached)
+        flips, reached = self._flips.tensor("bool"), self._reached.tensor("bool")
         terms = evidence.log_probs[..., :, None] + log_t
         top = ops.stop_gradient(largest(select(flips, terms, -np.inf), axis=-2))
         top = select(reached, top, 0.0)
@@ -139,11 +140,11 @@ class BackwardCorrected(CorrectedLoss):
                 f"number may be at most {WELL_CONDITIONED:g}. Received: a matrix of condition number {condition:.3g}. "
                 "ForwardCorrected needs no inverse."
             )
-        self._inverse = np.linalg.inv(self._matrix).tolist()
+        self._inverse = Constant(np.linalg.inv(self._matrix).tolist())
 
     def per_sample(self, evidence):
         self.check_fit(evidence)
-        inverse = ops.convert_to_tensor(self._inverse, dtype=evidence.logits.dtype)
+        inverse = self._inverse.tensor(_dtype(evidence))
         if evidence.has_ids:
             factors = ops.take(inverse, evidence.labels.ids, axis=0)
         else:
@@ -159,3 +160,7 @@ class BackwardCorrected(CorrectedLoss):
         logits, valid, reads = evidence.log_probs, evidence.valid, self.loss.reads
         labels = [Ids(ids + k, None, wrong) for k in range(evidence.num_classes)]
         return ops.stack([self.loss.per_sample(evidence_of(logits, y, valid, reads)) for y in labels], axis=-1)
+
+
+def _dtype(evidence):
+    return keras.backend.standardize_dtype(evidence.logits.dtype)

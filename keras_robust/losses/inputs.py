@@ -1,5 +1,6 @@
 """What comes into a loss besides labels, predictions and sample weights, and what is said about wrong ones."""
 
+import math
 import warnings
 
 import keras
@@ -101,6 +102,9 @@ def reduce_losses(losses, sample_weight, mask, reduction):
     total = ops.sum(losses)
     if reduction == "sum":
         return total
+    shape = tuple(losses.shape)
+    if (mean or weights is None) and mask is None and None not in shape:  # known now: nothing to sum up
+        return scale_loss_for_distribution(total / max(1, math.prod(shape)))
     if mean or weights is None:
         count = ops.sum(ops.ones_like(losses) if mask is None else mask)
     else:

@@ -58,16 +58,6 @@ def away_from_zero(x):
     return where(x <= SMALLEST, lambda: 1.0, lambda: x)
 
 
-def share(part, rest):
-    """part / (part + rest) for numbers of at least 0, without the cancellation of its derivative near 1."""
-    small = part <= rest
-    # The quotient does not change with the unit, but JAX squares the divisor, which may underflow.
-    unit = 1.0 / floor(ops.stop_gradient(select(small, rest, part)), SMALLEST)
-    part, rest = part * unit, rest * unit
-    ratio = select(small, part, rest) / select(small, rest, part)
-    return select(small, ratio, 1.0) / (1.0 + ratio)
-
-
 def log(x):
     return math.log(x) if isinstance(x, float) else ops.log(x)
 

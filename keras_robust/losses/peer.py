@@ -78,7 +78,8 @@ class PeerLoss(RobustLoss):
             return (row + 1) % count, (row + 2) % count, count if rows is None else None
         valid = ops.reshape(evidence.valid, (-1,))
         # Rows that count come first, in their order; `rank` is the place of each among them.
-        order = ops.argsort(ops.cast(ops.logical_not(valid), "int32") * ops.size(valid) + ops.arange(ops.size(valid)))
+        rows = ops.shape(valid)[0]
+        order = ops.argsort(ops.cast(ops.logical_not(valid), "int32") * rows + ops.arange(rows, dtype="int32"))
         rank = ops.cumsum(ops.cast(valid, "int32")) - 1
         count = ops.sum(ops.cast(valid, "int32"))
         if backend.is_concrete(count) and int(count) < 3:

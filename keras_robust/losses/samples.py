@@ -146,7 +146,7 @@ class Questions:
         return losses if weight_of_yes is None else losses * (1.0 + share * (weight_of_yes - 1.0))
 
     def _if(self, loss, answer, share):
-        labels = self._always(ops.full_like(share, answer, dtype="int32"))
+        labels = self._always(ops.zeros_like(share, dtype="int32") + answer)
         return loss.per_sample(OfAnswer(self.logits, labels, self.counted, loss.reads, share=share))
 
     @staticmethod

@@ -2,8 +2,10 @@
 
 import math
 
+import keras
 from keras import ops
 
+from keras_robust.backend import Constant
 from keras_robust.checks import Distribution, Interval, OneOf, at_least, greater_than, refuse
 from keras_robust.losses.algebra import ComposedLoss, SumOfTerms
 from keras_robust.losses.base import RobustLoss, Term
@@ -42,11 +44,12 @@ class Expected(RobustLoss):
 
     def _check(self):
         self.reads = frozenset({"sum" if self.prior is None else "shares"})
+        self._prior = None if self.prior is None else Constant(self.prior)
 
     def per_sample(self, evidence):
         if self.prior is None:
             return evidence.sum_log_probs * (-1.0 / evidence.num_classes) * evidence.label_mass
-        prior = ops.convert_to_tensor(self.prior, dtype=evidence.log_probs.dtype)
+        prior = self._prior.tensor(keras.backend.standardize_dtype(evidence.log_probs.dtype))
         return -ops.sum(prior * evidence.log_probs, axis=-1) * evidence.label_mass
 
 

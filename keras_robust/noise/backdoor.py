@@ -127,9 +127,13 @@ def add_trigger(images, trigger: str = "local", value_range: tuple | None = None
 def attack_success_rate(predicted, labels, target: int) -> float:
     """The share of test samples of other classes that a model calls `target` once they carry the trigger.
 
+    Li et al. 2023 leave out what the model calls `target` anyway, whatever the true class: give its predictions for the
+    images without the trigger in place of `labels`. `recipes.run` does.
+
     Args:
         predicted: predicted class ids (n,) for images with the trigger.
-        labels: true class ids (n,); samples of the target class itself do not count.
+        labels: true class ids (n,), or those that are predicted without the trigger; where they are `target`, samples
+            do not count.
         target: the attacker's class.
 
     Raises:

@@ -8,6 +8,7 @@
 A number stands here only if it was read in a source, which the row names.
 """
 
+from keras_robust.recipes import figures
 from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.find import find, get
 from keras_robust.recipes.grid import Grid
@@ -18,4 +19,4 @@ from keras_robust.recipes.schema import Recipe
 from keras_robust.recipes.sweeps import sweep
 from keras_robust.recipes.table import RECIPES
 
-__all__ = ["PAPERS", "RECIPES", "Cell", "Grid", "Recipe", "Report", "find", "get", "listing", "run", "sweep"]
+__all__ = ["PAPERS", "RECIPES", "Cell", "Grid", "Recipe", "Report", "figures", "find", "get", "listing", "run", "sweep"]

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from keras_robust.checks import Interval, at_least, refuse
 
+#: How the metric of a success rate begins.
+ATTACK = "backdoor success rate"
 _RULES = {
     "value": Interval(0.0, 100.0, optional=True),
     "std": at_least(0.0, optional=True),
@@ -14,10 +16,10 @@ _RULES = {
 
 @dataclass(frozen=True)
 class Cell:
-    """An accuracy.
+    """An accuracy, or the success rate of a backdoor.
 
     Attributes:
-        value: accuracy in percent; None where the table has no number, or one that cannot be read.
+        value: in percent; None where the table has no number, or one that cannot be read.
         std: what is printed behind ±, or None. The standard deviation over the runs, unless `note` says otherwise.
         table: where it stands.
         metric: what it is, "test accuracy (%), epoch not stated".
@@ -53,4 +55,9 @@ class Cell:
     @property
     def of_test(self) -> bool:
         """Whether it is an accuracy on test images, not on those that were trained on."""
-        return not self.metric.startswith("train")
+        return not self.metric.startswith(("train", ATTACK))
+
+    @property
+    def of_attack(self) -> bool:
+        """Whether it is the success rate of a backdoor."""
+        return self.metric.startswith(ATTACK)

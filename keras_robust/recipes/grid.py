@@ -11,14 +11,25 @@ from rich.table import Table
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.runs import log_name
-from keras_robust.recipes.runner import job, settings
+from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import train_all
 from keras_robust.training.folder import read_history, write_rows
-from keras_robust.training.measures import HEADINGS, over_seeds
+from keras_robust.training.measures import headings, over_seeds
 
 #: What a table has columns for, the first ones first.
-_SHOWN = ("last", "memorized", "precision", "auroc", "mean_of_last_ten", "corrected", "best")
+_SHOWN = (
+    "last",
+    "attack",
+    "chosen",
+    "validation",
+    "memorized",
+    "precision",
+    "auroc",
+    "mean_of_last_ten",
+    "corrected",
+    "best",
+)
 # Columns below which a table with a column for each number cannot be read; what a number takes, the seconds, a text.
 _NARROW, _NUMBER, _SECONDS, _TEXT = 60, 13, 10, 12
 
@@ -52,12 +63,14 @@ class Grid:
         title: data set and noise.
         entries: the recipes.
         remarks: what else is to be known.
+        backend: that they were trained on.
     """
 
     folder: pathlib.Path
     title: str
     entries: tuple[Entry, ...]
     remarks: tuple[str, ...] = ()
+    backend: str = field(default_factory=keras.backend.backend)
 
     def rows(self) -> list[dict]:
         """One row a recipe: means and standard deviations over the seeds; accuracies and shares in [0, 1]."""
@@ -70,36 +83,37 @@ class Grid:
         recipe.
         """
         results = [result for entry in self.entries for result in entry.results.values()]
-        seeds, epochs = len(self.entries[0].results), results[0]["epochs"]
+        seeds, epochs = len(self.entries[0].results), int(results[0]["epochs"])
         wrong = [result["wrong"] for result in results]
         untold = None in wrong or not {"noise", "dataset"}.isdisjoint(self.entries[0].told)
         rate = "" if untold else f": {statistics.fmean(wrong):.1%} of the training labels are wrong"
-        caption = f"%, last of {epochs} epochs, mean ± std of {seeds} seed(s), backend {keras.backend.backend()}"
+        caption = f"%, last of {epochs} epochs, mean ± std of {seeds} seed(s), backend {self.backend}"
         table = Table(title=f"{self.title}{rate}", caption="\n".join((caption, *self.remarks)))
         if width < _NARROW:
-            return self._narrow(table)
+            return self._narrow(table, headings(results))
         texts = (
             max(len(name), *(len(str(entry.told[name])) for entry in self.entries)) for name in self.entries[0].told
         )
         rest = width - _SECONDS - sum(min(longest, _TEXT) + 3 for longest in texts)
-        shown = _SHOWN[: max(1, rest // _NUMBER)]
+        known = headings(results)
+        shown = [name for name in _SHOWN if name in known][: max(1, rest // _NUMBER)]
         for name in self.entries[0].told:
             table.add_column(name)
-        for heading in (heading for name, heading in HEADINGS.items() if name in shown):
+        for heading in (heading for name, heading in known.items() if name in shown):
             table.add_column(heading, justify="right")
         table.add_column("seconds\na run", justify="right")
         for entry, row in zip(self.entries, self.rows(), strict=True):
             told = (escape(str(value)) for value in entry.told.values())
-            shares = (_share(row, name) for name in HEADINGS if name in shown)
+            shares = (_share(row, name) for name in known if name in shown)
             table.add_row(*told, *shares, f"{row['seconds']:.1f}")
         return table
 
-    def _narrow(self, table):
+    def _narrow(self, table, known):
         table.add_column(" ".join(self.entries[0].told), overflow="fold")
         table.add_column("", justify="right", no_wrap=True)
         for entry, row in zip(self.entries, self.rows(), strict=True):
             table.add_row(f"[bold]{escape(entry.label)}[/bold]", "")
-            for name, heading in HEADINGS.items():
+            for name, heading in known.items():
                 table.add_row(f" {' '.join(heading.split())}", _share(row, name))
             table.add_row(" seconds a run", f"{row['seconds']:.1f}", end_section=True)
         return table
@@ -128,9 +142,7 @@ def train_grid(
     folder,
     entries: list[Entry],
     seeds,
-    scale: str = "full",
-    data_dir=None,
-    pipeline: str | None = None,
+    here: Conditions,
     console: Console | None = None,
     varying=(),
     title: str | None = None,
@@ -139,7 +151,7 @@ def train_grid(
     """Trains recipes on all seeds in one folder, which resumes as `run` does.
 
     Args:
-        entries: the recipes, as `prepared` gives them.
+        entries: the recipes, as `here` prepares them.
         varying: settings in which they differ; the folder keeps to the others.
         title: of the table; None: data set and noise.
         remarks: for the table.
@@ -148,9 +160,9 @@ def train_grid(
     if twice := sorted(name for name in set(names) if names.count(name) > 1):
         refuse("train_grid", "entries", "told apart by letters and numbers of their labels", twice)
     first = entries[0].recipe
-    shared = {name: value for name, value in settings(first, scale, data_dir, pipeline).items() if name not in varying}
+    shared = {name: value for name, value in here.settings(first).items() if name not in varying}
     jobs = [
-        job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", scale, seed, data_dir, pipeline)
+        here.job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", seed)
         for entry in entries
         for seed in seeds
     ]
@@ -162,5 +174,5 @@ def train_grid(
 
 
 def _share(row, name):
-    mean = row[name]
+    mean = row.get(name)
     return "-" if mean is None else f"{100 * mean:.1f} ± {100 * row[f'{name}_std']:.1f}"

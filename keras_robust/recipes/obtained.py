@@ -1,5 +1,6 @@
-"""What this package's own runs of recipes ended with: only what `recipes.run` wrote into results.json."""
+"""What this package's own runs ended with: only what `recipes.run` and `compare` wrote into their result files."""
 
+import csv
 import statistics
 import tomllib
 from dataclasses import dataclass
@@ -40,6 +41,17 @@ class Obtained:
         return Cell(statistics.fmean(values), std, table="own runs", runs=len(values), note=self.setup)
 
 
-_FILE = files("keras_robust.recipes") / "obtained.toml"
-RUNS = tuple(Obtained(**run) for run in tomllib.loads(_FILE.read_text(encoding="utf-8"))["run"])
+def _demo():
+    found = {}
+    with (_FOLDER / "demo.csv").open(encoding="utf-8", newline="") as file:
+        for row in csv.DictReader(file):
+            loss, seed = row.pop("loss"), int(row.pop("seed"))
+            found.setdefault(loss, {})[seed] = {name: float(value) for name, value in row.items()}
+    return found
+
+
+_FOLDER = files("keras_robust.recipes")
+RUNS = tuple(Obtained(**run) for run in tomllib.loads((_FOLDER / "obtained.toml").read_text(encoding="utf-8"))["run"])
 OBTAINED = {run.recipe: run.cell() for run in RUNS if run.scale == "full"}
+DEMO = _demo()
+"""What `make demo` measured: loss -> seed -> what `training.measure` gives. JAX, two cores of an AMD EPYC."""

@@ -8,10 +8,11 @@ from rich.table import Table
 from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training.folder import write_json, write_rows
-from keras_robust.training.measures import HEADINGS, over_seeds
+from keras_robust.training.measures import headings, over_seeds
 
-# Columns below which a table has no place for all measures.
-_WIDE = 100
+# Columns that the names of the runs take, and a number; what a narrow table leaves out first.
+_FIRST, _NUMBER = 10, 11
+_LEAST = ("precision", "auroc", "mean_of_last_ten", "corrected")
 
 
 def listing(recipes) -> Table:
@@ -54,13 +55,15 @@ class Report:
         if len(rows) > 1:
             found = over_seeds(self.results.values())
             for name, ending in (("mean", ""), ("standard deviation", "_std")):
-                rows.append({"run": name, **{key: found[f"{key}{ending}"] for key in HEADINGS}})
+                rows.append({"run": name, **{key: found[f"{key}{ending}"] for key in self._headings()}})
         if self.recipe.verified:
             rows.append({"run": "paper", "last": self.recipe.expected.value / 100})
+            if attack := self.recipe.expected_attack:
+                rows[-1]["attack"] = attack.value / 100
         return rows
 
     def table(self, width: int = 80) -> Table:
-        """The rows as a table for a terminal of so many columns, in per cent; on a narrow one without the precision."""
+        """The rows as a table for a terminal of so many columns, in per cent; a narrow one leaves some measures out."""
         cell = self.recipe.expected
         told = "no accuracy is printed" if cell is None else cell.table
         if cell is not None and cell.evaluated_on != self.recipe.dataset:
@@ -68,16 +71,23 @@ class Report:
         title = f"{self.recipe.name} ({', '.join(filter(None, (self.recipe.paper, told)))})"
         table = Table(title=title, caption="\n".join(("%", *self.remarks)))
         table.add_column("")
-        shown = [name for name in HEADINGS if width >= _WIDE or name != "precision"]
+        known = self._headings()
+        dropped = _LEAST[: max(0, len(known) - (width - _FIRST) // _NUMBER)]
+        shown = [name for name in known if name not in dropped]
         for name in shown:
-            table.add_column(HEADINGS[name], justify="right")
+            table.add_column(known[name], justify="right")
         for row in self.rows():
             values = (row.get(name) for name in shown)
             cells = ["-" if value is None else f"{100 * value:.2f}" for value in values]
             if row["run"] == "paper":
                 cells[0] = str(self.recipe.expected)
+                if "attack" in row and "attack" in shown:
+                    cells[shown.index("attack")] = str(self.recipe.expected_attack)
             table.add_row(row["run"], *cells)
         return table
+
+    def _headings(self):
+        return headings(self.results.values())
 
     def save(self) -> None:
         """Writes results.csv, the rows, and results.json."""

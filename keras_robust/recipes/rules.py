@@ -1,8 +1,9 @@
-"""What the fields of a recipe may hold, and which of them the runner does not follow yet."""
+"""What the fields of a recipe may hold."""
 
 from dataclasses import dataclass
 from typing import Any
 
+from keras_robust.algorithms.reading import read_algorithm
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, at_least, greater_than, refuse
 
@@ -21,15 +22,6 @@ NETWORKS = (
     *("resnet18", "resnet32", "resnet34", "resnet50", "wide_resnet101"),
 )
 
-#: What a recipe may ask for and `recipes.run` does not do yet.
-NOT_YET = {
-    "algorithm": "training algorithms are not there yet",
-    "backdoor": "triggers in training images are not there yet; `noise.backdoor` makes such data",
-    "jacobian": "a penalty on the Jacobian is not there yet",
-    "pretrained": "weights from a file are not there yet",
-    "validation": "held-out images are not there yet",
-}
-
 
 @dataclass(frozen=True)
 class Text:
@@ -37,6 +29,15 @@ class Text:
 
     def check(self, owner, name, value):
         return value if isinstance(value, str) and value.strip() else refuse(owner, name, "a text", value)
+
+
+@dataclass(frozen=True)
+class AlgorithmText:
+    """What `read_algorithm` reads."""
+
+    def check(self, owner, name, value):
+        read_algorithm(Text().check(owner, name, value))
+        return value
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ RULES = {
     "variant": OrNone(Text()),
     "exact_noise": Flag(),
     "backdoor": OrNone(OneOf(("local", "global"))),
-    "algorithm": OrNone(Text()),
+    "poisoned": at_least(1, integer=True, optional=True),
+    "target": at_least(0, integer=True, optional=True),
+    "algorithm": OrNone(AlgorithmText()),
     "optimizer": OneOf(("sgd", "adam")),
     "end_rate": at_least(0.0),
     "nesterov": Flag(),

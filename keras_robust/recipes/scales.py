@@ -7,9 +7,11 @@ import keras
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
+from keras_robust.checks import refuse
 from keras_robust.data.choice import checked_pipeline
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
+from keras_robust.recipes import probing
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import Method, Task
 
@@ -22,7 +24,7 @@ REHEARSED = {
     "weight_decay": 1e-4,
     "augmentation": None,
 }
-REHEARSED_STEPS, REHEARSED_BATCH = 2, 8
+REHEARSED_STEPS, REHEARSED_BATCH, REHEARSED_POISONED = 2, 8, 2
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class Scale:
         batch = min(REHEARSED_BATCH, recipe.batch_size or REHEARSED_BATCH)
         # Exact counts of so few labels would be none.
         settings = {"epochs": 1, "batch_size": batch, "exact_noise": False}
+        if recipe.backdoor:
+            settings["poisoned"] = min(recipe.poisoned, REHEARSED_POISONED)
         settings |= {name: value for name, value in REHEARSED.items() if name in recipe.missing}
         if {"decay", "boundaries"} & set(recipe.missing):
             settings["schedule"] = "cosine"
@@ -75,7 +79,13 @@ SCALES = {
 
 
 def task(
-    recipe: Recipe, scale: Scale, seed: int, data_dir=None, pipeline: str | None = None, first_epoch: int = 0
+    recipe: Recipe,
+    scale: Scale,
+    seed: int,
+    data_dir=None,
+    pipeline: str | None = None,
+    first_epoch: int = 0,
+    weights=None,
 ) -> Task:
     """What a recipe learns: its data with its noise and augmentation, and its network.
 
@@ -85,13 +95,20 @@ def task(
         data_dir: folder of the data set, as `data.load` takes it.
         pipeline: as `data.load` takes it.
         first_epoch: epochs that were trained already.
+        weights: file that the network starts from, or None.
     """
     arrays = None
     if scale.rehearsal:
         arrays = data.generated(recipe.dataset, REHEARSED_STEPS * recipe.batch_size, test_size=recipe.batch_size)
+    noise = recipe.noise or (None if recipe.wrong_as_given else "symmetric:0")  # none is wrong, and recorded as such
+    arrays = probing.stored(recipe, arrays, data_dir)
+    if recipe.backdoor:
+        arrays, noise = probing.poisoned(recipe, arrays, seed)
+    held_out = probing.validated_on(recipe, arrays, scale.fraction, seed)
+    pipeline = pipeline_of(recipe, pipeline)
     splits = data.load(
         recipe.dataset,
-        recipe.noise or (None if recipe.wrong_as_given else "symmetric:0"),  # none is wrong, and recorded as such
+        noise,
         recipe.batch_size,
         seed,
         data_dir,
@@ -100,15 +117,33 @@ def task(
         exact=recipe.exact_noise,
         fraction=scale.fraction,
         first_epoch=first_epoch,
+        left_out=() if held_out is None else held_out,
         arrays=arrays,
-        pipeline=pipeline_of(recipe, pipeline),
+        pipeline=pipeline,
     )
-    return Task.of(splits, _network(recipe))
+
+    def tested(images, labels, positions):
+        return data.as_tested(
+            recipe.dataset, images, labels, recipe.augmentation, recipe.batch_size, positions, pipeline
+        )
+
+    probes = probing.probes(recipe, arrays, splits.noise, held_out, scale.fraction, tested)
+    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out)
 
 
 def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:
-    """The pipeline that is used where none is asked for: the digits need no TensorFlow."""
-    if pipeline is None and CATALOG[recipe.dataset].reader == "digits":
+    """The pipeline that is used where none is asked for.
+
+    The digits need no TensorFlow; an algorithm that sees samples twice, or all of them before an epoch, needs them raw.
+
+    Raises:
+        ValueError: for such an algorithm with "tf.data".
+    """
+    algorithm = recipe.build_algorithm()
+    raw = algorithm is not None and (algorithm.needs_probe or algorithm.needs_views)
+    if raw and pipeline == "tf.data":
+        refuse("run", "pipeline", f'"device" for {recipe.algorithm}, which augments in its step', pipeline)
+    if pipeline is None and (raw or CATALOG[recipe.dataset].reader == "digits"):
         return "device"
     return checked_pipeline("run", pipeline)
 
@@ -122,12 +157,16 @@ def method(recipe: Recipe) -> Method:
         epochs=recipe.epochs,
         l1=recipe.l1,
         callbacks=recipe.callbacks,
+        algorithm=recipe.build_algorithm(),
+        jacobian=recipe.jacobian,
     )
 
 
 def _optimizer(recipe):
     if recipe.optimizer == "adam":
-        return keras.optimizers.Adam(recipe.rate(0), epsilon=1e-8, global_clipnorm=recipe.clip_norm)
+        return optimizers.CoupledAdam(
+            recipe.rate(0), weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip_norm
+        )
     return optimizers.CoupledSGD(
         recipe.rate(0),
         momentum=recipe.momentum,
@@ -137,20 +176,30 @@ def _optimizer(recipe):
     )
 
 
-def _network(recipe):
-    """The recipe's network; an initializer draws all kernels anew, and biases begin at zero."""
+def network(recipe: Recipe, weights=None):
+    """A function that makes the recipe's network.
+
+    An initializer draws all kernels anew, and biases begin at zero; a file of weights fills all but the classifier.
+    """
     build = getattr(models, recipe.network)
-    if recipe.initializer is None:
+    if recipe.initializer is None and weights is None:
         return build
 
-    def network(input_shape, num_classes, classifier_activation):
+    def built(input_shape, num_classes, classifier_activation):
         model = build(input_shape, num_classes, classifier_activation=classifier_activation)
-        for layer in model.layers:
-            if (kernel := getattr(layer, "kernel", None)) is not None:
-                # A new initializer for every layer: one object draws the same numbers again.
-                kernel.assign(INITIALIZERS[recipe.initializer]()(kernel.shape, kernel.dtype))
-                if layer.bias is not None:
-                    layer.bias.assign(keras.ops.zeros(layer.bias.shape, layer.bias.dtype))
+        if recipe.initializer is not None:
+            _draw_anew(model, INITIALIZERS[recipe.initializer])
+        if weights is not None:
+            models.load_pretrained(model, weights)
         return model
 
-    return network
+    return built
+
+
+def _draw_anew(model, initializer):
+    for layer in model.layers:
+        if (kernel := getattr(layer, "kernel", None)) is not None:
+            # A new initializer for every layer: one object draws the same numbers again.
+            kernel.assign(initializer()(kernel.shape, kernel.dtype))
+            if layer.bias is not None:
+                layer.bias.assign(keras.ops.zeros(layer.bias.shape, layer.bias.dtype))

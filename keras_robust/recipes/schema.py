@@ -5,6 +5,7 @@ import math
 from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 
+from keras_robust.algorithms.reading import Chosen, read_algorithm
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import Interval, OneOf, at_least, refuse
 from keras_robust.losses import RobustLoss
@@ -12,7 +13,7 @@ from keras_robust.losses.reading import read_loss
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.moving import read_callbacks
-from keras_robust.recipes.rules import MISSING, NOT_YET, RULES, SETTINGS
+from keras_robust.recipes.rules import MISSING, RULES, SETTINGS
 
 _NOT_THERE = "no value, for `missing` names it"
 # What a label may hold that a name may not.
@@ -34,6 +35,7 @@ class Recipe:
         noise: a noise string; None for clean labels, or for labels that are wrong as they come.
         exact_noise: whether exactly floor(n_i T_ij) labels of class i become j, as `noise.corrupt(exact=True)` has it.
         backdoor: trigger that `noise.backdoor` puts into training images, "local" or "global", or None.
+        poisoned, target: of the backdoor: how many images get the trigger, and the class that they are labeled as.
         algorithm: the training algorithm, such as "CoTeaching(forget_rate=0.4)", or None for plain training.
         epochs, batch_size: of the training.
         optimizer: "sgd", or "adam", which has no momentum here.
@@ -45,16 +47,18 @@ class Recipe:
         weight_decay: as PyTorch's optimizers have it: coupled, over all weights.
         clip_norm: largest norm of the gradient over all weights, or None.
         l1: factor of the absolute values of all weights (`regularize`).
-        jacobian: factor of the squared norm of the Jacobian of the outputs in the images.
+        jacobian: factor of the squared norm of the Jacobian of the outputs in the images, as `JacobianPenalty` has it.
         moving: what moves the loss's hyper-parameters, as `read_callbacks` reads it, or None.
         initializer: of all kernels, biases being zero; None: as the network comes.
-        pretrained: whether training starts from weights in a file, or the name of the data set that they are of.
+        pretrained: whether training starts from weights in a file, which `run` is given, or the name of the data set
+            that they are of.
         augmentation: recipe of `data.load(augment=...)`, or None for the data set's own.
-        validation: share of the training images that is held out.
-        validation_labels: labels of those, "noisy" or "clean"; None if none are held out.
+        validation: share of the training images that is held out, drawn by `data.held_out`: they are not trained on,
+            and the model is measured on them after each epoch.
+        validation_labels: labels that it is measured with, "noisy" or "clean"; None if none are held out.
         seed: of the noise and the training, unless others are asked for.
         printed: the paper's `Cell`s of this training: of the recipe's own test images first, then of others, then of
-            training images; within these as in the paper.
+            training images, then success rates of its backdoor; within these as in the paper.
         missing: settings that no source at hand gives; they are None. Such a row cannot be run as it is.
         contested: what other sources say, and where the row leaves the code that it follows.
     """
@@ -69,6 +73,8 @@ class Recipe:
     noise: str | None = None
     exact_noise: bool = False
     backdoor: str | None = None
+    poisoned: int | None = None
+    target: int | None = None
     algorithm: str | None = None
     epochs: int | None = None
     batch_size: int | None = None
@@ -120,9 +126,15 @@ class Recipe:
         if self.augmentation is not None:
             known = tuple(one.name for one in CATALOG[self.dataset].recipes)
             OneOf(known).check("Recipe", "augmentation", self.augmentation)
+        if self.algorithm and self.jacobian:
+            refuse("Recipe", "jacobian", "0 with an algorithm, whose step is its own", self.jacobian)
         if (self.validation > 0) != (self.validation_labels is not None):
             rule = '"noisy" or "clean" with a share for validation, None without'
             refuse("Recipe", "validation_labels", rule, self.validation_labels)
+        if self.validation_labels == "clean" and self.wrong_as_given:
+            refuse(
+                "Recipe", "validation_labels", f'"noisy" for {self.dataset}, whose true labels nobody knows', "clean"
+            )
 
     def _check_noise(self):
         if self.noise is not None:
@@ -133,6 +145,12 @@ class Recipe:
             refuse("Recipe", "exact_noise", "False without noise that a transition matrix draws", self.exact_noise)
         if self.backdoor is not None and (self.noise is not None or self.wrong_as_given):
             refuse("Recipe", "backdoor", "None where labels are wrong in other ways", self.backdoor)
+        for name in ("poisoned", "target"):
+            if (getattr(self, name) is None) != (self.backdoor is None):
+                refuse("Recipe", name, "a number with a backdoor, None without", getattr(self, name))
+        if self.target is not None and self.target >= CATALOG[self.dataset].num_classes:
+            K = CATALOG[self.dataset].num_classes
+            refuse("Recipe", "target", f"a class of {self.dataset}, less than {K}", self.target)
 
     def _check_decay(self):
         wanted = self.schedule in ("exponential", "steps") and "decay" not in self.missing
@@ -169,22 +187,23 @@ class Recipe:
         return next((cell for cell in self.printed if cell.of_test and cell.value is not None), None)
 
     @property
+    def expected_attack(self) -> Cell | None:
+        """The success rate of the backdoor that the paper prints, or None."""
+        return next((cell for cell in self.printed if cell.of_attack), None)
+
+    @property
     def verified(self) -> bool:
         """Whether the paper prints a test accuracy."""
         return self.expected is not None
 
     @property
     def obstacles(self) -> tuple:
-        """Why it cannot be run: settings that are missing, and what the runner does not do yet."""
-        lacks = (f"it lacks {', '.join(self.missing)}",) if self.missing else ()
-        asked = (name for name in NOT_YET if getattr(self, name))
-        if self.optimizer == "adam" and self.weight_decay:
-            lacks += (f"weight_decay={self.weight_decay!r}: coupled decay with Adam is not there yet",)
-        return *lacks, *(f"{name}={getattr(self, name)!r}: {NOT_YET[name]}" for name in asked)
+        """Why it cannot be run."""
+        return (f"it lacks {', '.join(self.missing)}",) if self.missing else ()
 
     @property
     def runnable(self) -> bool:
-        """Whether every setting is known, and the runner does what it asks for."""
+        """Whether every setting is known."""
         return not self.obstacles
 
     def fits(self, **wanted) -> bool:
@@ -214,6 +233,10 @@ class Recipe:
     def build_loss(self) -> RobustLoss:
         """A new loss of logits."""
         return read_loss(self.loss)
+
+    def build_algorithm(self) -> Chosen | None:
+        """What trains the network, if not plain training."""
+        return read_algorithm(self.algorithm) if self.algorithm else None
 
     def callbacks(self) -> list:
         """New callbacks that move the loss's hyper-parameters, for one run."""

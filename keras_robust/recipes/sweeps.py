@@ -14,7 +14,7 @@ from keras_robust.losses.reading import LOSSES
 from keras_robust.recipes.find import get
 from keras_robust.recipes.grid import Entry, Grid, train_grid
 from keras_robust.recipes.moving import CALLBACKS, SCHEDULES
-from keras_robust.recipes.runner import checked_seeds, default_folder, prepared, remarks
+from keras_robust.recipes.planning import Conditions, checked_seeds, default_folder
 from keras_robust.recipes.schema import FIELDS, Recipe
 
 # What says which recipe it is, and how its results are read.
@@ -30,17 +30,19 @@ def sweep(
     changes: dict | None = None,
     console: Console | None = None,
     pipeline: str | None = None,
+    pretrained=None,
     **values,
 ) -> Grid:
     """Trains a recipe with every combination of the values, once for each seed.
 
     Each run has a folder of its own in `folder`, as those of `run` have; `folder` has table.csv, runs.csv (one line an
-    epoch) and heatmap.png, the test accuracy after the last epoch. What was stopped resumes when it is called again,
-    and runs that are done are read: values and seeds may be added later. The best of many accuracies on test images is
-    too good: to choose by them, hold out images of your own.
+    epoch) and heatmap.png, the test accuracy after the last epoch, or that on held-out images where the recipe has
+    some. What was stopped resumes when it is called again, and runs that are done are read: values and seeds may be
+    added later. The best of many accuracies on test images is too good: to choose a value, hold images out with
+    changes={"validation": 0.1, "validation_labels": "noisy"}.
 
     Args:
-        recipe, seeds, data_dir, scale, changes, console, pipeline: as in `run`.
+        recipe, seeds, data_dir, scale, changes, console, pipeline, pretrained: as in `run`.
         folder: where results go; None: runs/ and the name of the recipe, the scale and what is swept.
         values: lists of values by name, of a setting (learning_rate), of an argument of the loss (alpha), or of what
             moves it (q_start).
@@ -65,26 +67,25 @@ def sweep(
         if not isinstance(several, list | tuple) or not several or repeated:
             refuse("sweep", name, "a list of values, none of them twice", several)
     changed = recipe.changed(**changes or {})
-    seeds, entries = checked_seeds("sweep", recipe, seeds), []
+    here, entries = Conditions(scale, data_dir, pipeline, pretrained), []
+    seeds = checked_seeds("sweep", recipe, seeds)
     for combination in itertools.product(*values.values()):
         told = dict(zip(values, combination, strict=True))
         planned = changed
         for name, value in told.items():
             planned = _with(planned, name, value)
         label = ", ".join(f"{name}={value}" for name, value in told.items())
-        entries.append(Entry(label, prepared("sweep", planned, scale), told))
+        entries.append(Entry(label, here.prepared("sweep", planned), told))
     folder = pathlib.Path(folder or f"{default_folder(recipe, scale)}-sweep-{'-'.join(values)}")
     grid = train_grid(
         folder,
         entries,
         seeds,
-        scale,
-        data_dir,
-        pipeline,
+        here,
         console,
         varying=("recipe", "loss", "moving", "boundaries", "decay", *values),
-        title=recipe.name,
-        remarks=remarks(recipe, changed, entries[0].recipe, scale),
+        title=changed.name,
+        remarks=here.remarks(recipe, changed, entries[0].recipe),
     )
     grid.save()
     with whole(folder / "heatmap.png") as draft:
@@ -114,8 +115,11 @@ def _heat_map(grid, values):
     """The accuracies, the last name from left to right, combinations of the others from top to bottom."""
     *others, last = values
     rows = [", ".join(f"{n}={v}" for n, v in zip(others, row, strict=True)) for row in _combinations(values, others)]
-    accuracies = np.array([row["last"] for row in grid.rows()]).reshape(len(rows), len(values[last]))
-    ax = plots.heat_map(accuracies, rows, [str(value) for value in values[last]], title=grid.title)
+    measured, label = [row["last"] for row in grid.rows()], {}
+    if None not in (held_out := [row.get("validation") for row in grid.rows()]):
+        measured, label = held_out, {"label": "accuracy on held-out images (%)"}
+    accuracies = np.array(measured).reshape(len(rows), len(values[last]))
+    ax = plots.heat_map(accuracies, rows, [str(value) for value in values[last]], title=grid.title, **label)
     ax.set_xlabel(last)
     return ax.figure
 

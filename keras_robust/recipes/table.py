@@ -1,4 +1,5 @@
-"""All recipes: the settings of `papers/PAPER.toml`, block by block, joined with the cells of `papers/accuracies.csv`.
+"""All recipes: the settings of `papers/PAPER.toml`, block by block, joined with the cells of `papers/accuracies.csv`
+and `papers/attacks.csv`.
 
 A file of settings holds `shared` fields of all rows, named lists of `noises`, named `settings`, and `rows`: blocks of
 fields (with `base`, the settings they start from) whose `losses` are trained at each of their `noises`. A loss is a
@@ -33,7 +34,7 @@ _DRAWN = ("symmetric", "symmetric+true", "pair", "asymmetric")
 _FOLDER = files("keras_robust.recipes") / "papers"
 
 
-def read(paper: str, content: dict, lines: dict, elsewhere: dict) -> list[Recipe]:
+def read(paper: str, content: dict, lines: dict, elsewhere: dict, attacks: dict) -> list[Recipe]:
     """The recipes of a paper.
 
     Args:
@@ -41,6 +42,7 @@ def read(paper: str, content: dict, lines: dict, elsewhere: dict) -> list[Recipe
         content: of its file of settings.
         lines: of the table of accuracies, by paper and method.
         elsewhere: lines of accuracies of the same trainings that are not the paper's, by recipe.
+        attacks: lines of success rates of backdoors, by recipe.
     """
     rows = []
     for block in content["rows"]:
@@ -53,6 +55,7 @@ def read(paper: str, content: dict, lines: dict, elsewhere: dict) -> list[Recipe
             for fields, noise in _expanded({**shared, "label": label, **own}, noises):
                 row, wanted = _row(fields, noise)
                 cells = _cells(row, lines.get((paper, label), ()), wanted)
+                cells += tuple(_success(line) for line in attacks.get((row.name,), ()))
                 others = _others(elsewhere.get((row.name,), ()))
                 notes = (*_notes(row, content["contested"]), *_disagreement(cells), *others)
                 rows.append(replace(row, printed=cells, contested=notes))
@@ -150,6 +153,10 @@ def _cell(line, dataset):
     )
 
 
+def _success(line):
+    return Cell(float(line["mean"]), float(line["std"]), line["table"], line["metric"], runs=3)
+
+
 def _evaluated_on(printed, dataset):
     """The data set, or the one to test on alone that is printed, with as many classes."""
     K = CATALOG[dataset].num_classes
@@ -183,10 +190,11 @@ def _disagreement(cells):
 
 
 def _all():
-    lines, elsewhere = _lines("accuracies.csv", "paper", "method"), _lines("elsewhere.csv", "recipe")
+    lines = _lines("accuracies.csv", "paper", "method")
+    others = _lines("elsewhere.csv", "recipe"), _lines("attacks.csv", "recipe")
     for paper in PAPERS:
         content = tomllib.loads((_FOLDER / f"{paper}.toml").read_text(encoding="utf-8"))
-        yield from read(paper, content, lines, elsewhere)
+        yield from read(paper, content, lines, *others)
 
 
 RECIPES = tuple(_all())

@@ -48,7 +48,8 @@ def train_all(folder, shared: dict, jobs: list[Job], console: Console | None = N
 
     A run that was stopped or killed resumes from its last whole epoch. The folder of each holds settings.json,
     history.csv, labels.npz and noise.txt (the wrong labels), weights/ (the log of every sample, for
-    `diagnostics.WeightLog`), curves.png, model.keras and result.json.
+    `diagnostics.WeightLog`), curves.png, model.keras and result.json; held_out.npy, the positions of training images
+    that are not trained on, where there are some.
 
     Args:
         folder: of all jobs.
@@ -82,6 +83,9 @@ def _result(job, folder, bars):
         return read_json(folder / "result.json")
     learned, epochs = job.task(checkpoint.epoch), job.method.epochs
     _keep_labels(learned.labels, folder, bars)
+    if learned.held_out is not None:
+        with whole(folder / "held_out.npy") as draft, open(draft, "wb") as file:
+            np.save(file, learned.held_out)
     history = HistoryFile(folder, done=checkpoint.epoch)
     every = -(-epochs * learned.num_samples * RECORD.itemsize // LARGEST_LOG)
     bar = bars.bar(job.label, epochs, len(learned.train["x"]))

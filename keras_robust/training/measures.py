@@ -1,7 +1,9 @@
 """What is measured on a run, and how tables call it."""
 
+import math
 import statistics
 
+from keras_robust.training.probes import ATTACK, HELD_OUT
 from keras_robust.weight_log import WeightLog
 
 #: What is measured -> how a table calls it.
@@ -14,6 +16,19 @@ HEADINGS = {
     "precision": "suspects\ntruly\nwrong",
     "auroc": "AUROC of\nsuspects",
 }
+#: What is measured where a recipe asks for it: on held-out images, and with a trigger in the test images.
+ASKED_FOR = {
+    "validation": "held out,\nlast\nepoch",
+    "chosen": "test at\nbest on\nheld out",
+    "attack": "attack\nsuccess",
+}
+
+
+def headings(results) -> dict:
+    """The headings of a table of these results: of what is asked for, those that one of them has."""
+    results = list(results)
+    asked = (name for name in ASKED_FOR if any(result.get(name) is not None for result in results))
+    return HEADINGS | {name: ASKED_FOR[name] for name in asked}
 
 
 def measure(history: list[dict], log: WeightLog) -> dict:
@@ -22,7 +37,11 @@ def measure(history: list[dict], log: WeightLog) -> dict:
     "last" is the accuracy after the last epoch, "mean_of_last_ten" over the last ten, "best" the highest of all, which
     no one could have picked without the test labels. "memorized" and "corrected" are the shares of wrong labels where
     the model predicts the wrong and the clean label, "precision" and "auroc" as in `Detection`; None where nothing is
-    known of wrong labels. "wrong" is the share of wrong labels, None where nobody knows them.
+    known of wrong labels. "wrong" is the share of wrong labels that are trained on, None where nobody knows them.
+
+    "validation" is the accuracy on held-out images after the last epoch, "chosen" that on test images after the first
+    epoch in which the held-out ones did best, "attack" the success rate of a backdoor after the last epoch; None where
+    there are no such images.
     """
     accuracy = [row["val_accuracy"] for row in history]
     measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
@@ -31,15 +50,31 @@ def measure(history: list[dict], log: WeightLog) -> dict:
     if known and log.wrong.any():
         measured |= {"memorized": float(log.memorized()[-1]), "corrected": float(log.corrected()[-1])}
         measured |= log.detection()._asdict()
-    measured["wrong"] = float(log.wrong.mean()) if known else None
+    measured["wrong"] = float(log.wrong[log.labels >= 0].mean()) if known else None
+    measured |= _asked_for(history)
     return measured | {"epochs": len(history), "seconds": sum(row["seconds"] for row in history)}
+
+
+def _asked_for(history):
+    held_out, attack = (_column(history, name) for name in (HELD_OUT, ATTACK))
+    best = None if held_out is None else held_out.index(max(held_out))
+    return {
+        "validation": None if best is None else held_out[-1],
+        "chosen": None if best is None else history[best]["val_accuracy"],
+        "attack": None if attack is None or math.isnan(attack[-1]) else attack[-1],
+    }
+
+
+def _column(history, name):
+    return [row[name] for row in history] if name in history[0] else None
 
 
 def over_seeds(results) -> dict:
     """Mean and standard deviation, 0 of one run, of each measure over several results; None where one has none."""
     found = {}
-    for name in (*HEADINGS, "seconds"):
-        values = [result[name] for result in results]
+    results = list(results)
+    for name in (*headings(results), "seconds"):
+        values = [result.get(name) for result in results]
         known = None not in values
         found[name] = statistics.fmean(values) if known else None
         found[f"{name}_std"] = (statistics.stdev(values) if len(values) > 1 else 0.0) if known else None

@@ -6,14 +6,18 @@ from typing import Any
 
 import keras
 
+from keras_robust.algorithms.reading import Chosen
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
-from keras_robust.data import Preprocessing, Splits
+from keras_robust.checks import refuse
+from keras_robust.data import Feed, Preprocessing, Splits
+from keras_robust.jacobian import JacobianPenalty
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 from keras_robust.training.checkpoint import Checkpoint
 from keras_robust.training.precision import tf32
+from keras_robust.training.probes import Probe, Probing
 
 # Steps that TensorFlow compiles into one function, reading of the data included. PyTorch has no such thing, and JAX
 # would loop over them in Python.
@@ -31,6 +35,8 @@ class Task:
         num_samples: number of training samples; they are numbered from 0.
         network: a function of (input_shape, num_classes, classifier_activation) that makes a model.
         preprocessing: what stands before the network and prepares raw images; None: they come prepared.
+        probes: what else is measured after each epoch.
+        held_out: positions of samples that are not trained on, or None.
     """
 
     train: dict[str, Any]
@@ -41,9 +47,11 @@ class Task:
     num_classes: int
     network: Any
     preprocessing: Preprocessing | None = None
+    probes: tuple[Probe, ...] = ()
+    held_out: Any = None
 
     @classmethod
-    def of(cls, splits: Splits, network) -> "Task":
+    def of(cls, splits: Splits, network, **measured) -> "Task":
         """The task of a data set's pipelines, which have their own order."""
         return cls(
             train={"x": splits.train, "shuffle": False},
@@ -54,7 +62,18 @@ class Task:
             num_classes=splits.info.num_classes,
             network=network,
             preprocessing=splits.info.preprocessing,
+            **measured,
         )
+
+    def in_order(self) -> Feed:
+        """All training samples with their targets, not augmented, to look at.
+
+        Raises:
+            ValueError: for a pipeline of tf.data.
+        """
+        if not isinstance(self.train["x"], Feed):
+            refuse("run", "pipeline", '"device" for an algorithm that looks at all samples', "tf.data")
+        return self.train["x"].in_order()
 
     def model(self):
         """A new network that ends in logits, behind what prepares its images."""
@@ -74,6 +93,8 @@ class Method:
         rate: learning rate of an epoch, counted from 0.
         epochs: epochs of the whole training.
         l1: factor of the L1 penalty on all weights.
+        algorithm: what trains the network, or None.
+        jacobian: factor of the penalty on the Jacobian of the outputs in the images, as `JacobianPenalty` takes it.
     """
 
     loss: Callable[[], RobustLoss]
@@ -82,6 +103,8 @@ class Method:
     epochs: int
     l1: float = 0.0
     callbacks: Callable[[], list] = list
+    algorithm: Chosen | None = None
+    jacobian: float = 0.0
 
 
 def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: Checkpoint | None = None, every=1):
@@ -97,13 +120,13 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
         every: epochs between two in the log.
 
     Returns:
-        The model, wrapped in `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
+        The model, an `Algorithm` or a `ProvenanceModel`; Keras' History, of the epochs that were run; the logger.
     """
     keras.utils.set_random_seed(seed)
     model = task.model()
     if method.l1:
         regularize(model, l1=method.l1)
-    model = ProvenanceModel(model)
+    model = _trained_by(method, model, task, seed)
     model.compile(
         method.optimizer(),
         loss=method.loss(),
@@ -112,10 +135,13 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
     )
     if checkpoint:
         checkpoint.restore(model)
-    logger = SampleWeightLogger(log, num_samples=task.num_samples, every=every)
+    seen_in_step = method.algorithm is None or method.algorithm.kind.records
+    probe = None if seen_in_step else task.in_order()
+    logger = SampleWeightLogger(log, num_samples=task.num_samples, probe=probe, every=every)
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []
+    probing = [Probing(task.probes)] if task.probes else []
     moving = method.callbacks()
     for one in moving:
         if isinstance(one, DALSchedule) and one.epochs is None:
@@ -126,7 +152,14 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
             **task.test,
             initial_epoch=checkpoint.epoch if checkpoint else 0,
             epochs=method.epochs,
-            callbacks=[rate, *moving, logger, *callbacks, *kept],
+            callbacks=[rate, *moving, logger, *probing, *callbacks, *kept],
             verbose=0,
         )
     return model, history, logger
+
+
+def _trained_by(method, model, task, seed):
+    """The model that trains the network: by an algorithm, or plainly, with a penalty where there is one."""
+    if method.algorithm is not None:
+        return method.algorithm.build(model, task.num_samples, task.num_classes, task.in_order)
+    return ProvenanceModel(model, penalty=JacobianPenalty(method.jacobian, seed=seed) if method.jacobian else None)

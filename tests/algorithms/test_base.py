@@ -24,6 +24,7 @@ from steps import (
     network,
     networks,
     numpy,
+    of_views,
     targets,
 )
 
@@ -55,8 +56,8 @@ def assert_same(found, expected, **bars):
 @once
 def test_every_algorithm_has_its_row():
     public = {getattr(kr.algorithms, name) for name in kr.algorithms.__all__} - {Algorithm}
-    assert public == ALGORITHMS.keys()
-    for kind in public:
+    assert public == ALGORITHMS.keys() | of_views().keys()
+    for kind in ALGORITHMS:
         assert kind.ranks or kind.remembers
 
 
@@ -168,7 +169,7 @@ print(json.dumps({name: model.predict(x, verbose=0).tolist() for name, model in 
 def test_what_is_saved_is_what_predict_returns_and_needs_no_package(tmp_path):
     np.save(tmp_path / "x.npy", X)
     expected = {}
-    for kind in ALGORITHMS:
+    for kind in [*ALGORITHMS, *of_views()]:
         for serve in ("first", "ensemble")[: kind.networks]:
             model = compiled(algorithm(kind, **({"serve": serve} if kind.networks == 2 else {})))
             model.fit(X, targets(), **RUN)

@@ -51,7 +51,7 @@ def single(tmp_path):
 def assert_same_history(history, expected):
     assert history.keys() == expected.keys()
     for name, values in expected.items():
-        assert history[name] == pytest.approx(values, rel=1e-5), name
+        assert history[name] == pytest.approx(values, rel=1e-5, abs=1e-7), name
 
 
 def assert_same_log(log, expected):
@@ -76,14 +76,15 @@ def test_two_workers_of_tensorflow_equal_one(tmp_path, single):
 
 @pytest.mark.skipif(BACKEND != "torch", reason="DistributedDataParallel")
 def test_two_processes_of_torch_equal_one(tmp_path, single):
-    """In `fit` and in a loop of one's own; each process knows its own losses, whose mean is the loss."""
+    """In `fit`, in a loop of one's own, on raw images; each process knows its own losses, whose mean is the loss."""
     common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_ports(1)[0]), "WORLD_SIZE": "2"}
     common |= {"OMP_NUM_THREADS": "1"}
     printed = run_two([common | {"RANK": str(rank)} for rank in range(2)], tmp_path)
-    for place, way in enumerate(("fit", "loop")):
+    prepared = worker.fit_prepared(tmp_path / "one"), WeightLog(tmp_path / "one")
+    for place, (way, expected) in enumerate({"fit": single, "loop": single, "prepared": prepared}.items()):
         both = [json.loads(lines[-1])[place] for lines in printed]
         assert both[0]["loss"] != both[1]["loss"]
         mean = {name: np.mean([history[name] for history in both], axis=0).tolist() for name in both[0]}
-        assert_same_history(mean, single[0])
+        assert_same_history(mean, expected[0])
         log = merged_log([tmp_path / f"{way}{rank}" for rank in range(2)], tmp_path / way)
-        assert_same_log(log, single[1])
+        assert_same_log(log, expected[1])

@@ -61,7 +61,8 @@ def test_in_step_equals_a_look_at_learning_rate_0(tmp_path, name, mode):
     loss = LOSSES[name]()
     model = model_of(loss, **mode)
     inside = SampleWeightLogger(tmp_path / "step", num_samples=N)
-    look = SampleWeightLogger(tmp_path / "look", probe=(X, TARGETS), batch_size=5)
+    size = 5 if name == "GCE" else N  # with a last batch that is smaller; JAX compiles each size of every loss
+    look = SampleWeightLogger(tmp_path / "look", probe=(X, TARGETS), batch_size=size)
     fit(model, [inside, look])
     step, look = inside.log(), look.log()
     assert step.epochs == look.epochs == list(range(EPOCHS))
@@ -299,21 +300,6 @@ model.fit(x, y, batch_size=8, epochs=5, shuffle=False, verbose=0, callbacks=call
 """
 
 
-def test_a_killed_run_leaves_whole_epochs_and_its_log_goes_on(tmp_path):
-    def run(folder, kill_at):
-        command = [sys.executable, "-c", RUN, str(folder), str(kill_at)]
-        return subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True).returncode
-
-    run_here(RUN, tmp_path / "unbroken", -1)
-    assert run(tmp_path / "broken", 3) == -signal.SIGKILL
-    assert WeightLog(tmp_path / "broken" / "weights").epochs == [0, 1, 2]
-    run_here(RUN, tmp_path / "broken", -1)
-    whole, resumed = (WeightLog(tmp_path / name / "weights") for name in ("unbroken", "broken"))
-    assert resumed.epochs == whole.epochs == [0, 1, 2, 3, 4]
-    for field in ("margin", "weight", "loss", "learning_rate", "step"):
-        np.testing.assert_allclose(resumed.array(field), whole.array(field), rtol=1e-5, atol=1e-6, err_msg=field)
-
-
 MILLION = """
 import resource, sys
 import keras, numpy as np, keras_robust as kr
@@ -325,18 +311,36 @@ def peak():
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 model.fit(x, y, batch_size=1000, epochs=2, verbose=0)
 before = peak()
-logger = kr.callbacks.SampleWeightLogger(sys.argv[1], num_samples=N)
+logger = kr.callbacks.SampleWeightLogger(sys.argv[1] + "/million", num_samples=N)
 model.fit(x, y, batch_size=1000, epochs=10, verbose=0, callbacks=[logger])
 assert len(logger.log().epochs) == 10
-print(peak() - before)
+print(peak() - before, flush=True)
 """
 
 
-def test_a_million_samples_are_logged_within_200_mb(tmp_path):
-    command = [sys.executable, "-c", MILLION, str(tmp_path)]
+@pytest.fixture(scope="module")
+def killed(tmp_path_factory):
+    """A process that logs a million samples, and is killed in a run after that: its folder, and what it printed."""
+    folder = tmp_path_factory.mktemp("process")
+    command = [sys.executable, "-c", MILLION + RUN, str(folder / "broken"), "3"]
     process = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True, text=True)
-    assert process.returncode == 0, process.stderr[-2000:]
-    assert float(process.stdout) < 200
+    assert process.returncode == -signal.SIGKILL, process.stderr[-2000:]
+    return folder, process.stdout
+
+
+def test_a_million_samples_are_logged_within_200_mb(killed):
+    assert float(killed[1]) < 200
+
+
+def test_a_killed_run_leaves_whole_epochs_and_its_log_goes_on(killed, tmp_path):
+    broken = killed[0] / "broken"
+    assert WeightLog(broken / "weights").epochs == [0, 1, 2]
+    for folder in (tmp_path, broken):
+        run_here(RUN, folder, -1)
+    whole, resumed = (WeightLog(folder / "weights") for folder in (tmp_path, broken))
+    assert resumed.epochs == whole.epochs == [0, 1, 2, 3, 4]
+    for field in ("margin", "weight", "loss", "learning_rate", "step"):
+        np.testing.assert_allclose(resumed.array(field), whole.array(field), rtol=1e-5, atol=1e-6, err_msg=field)
 
 
 def test_going_on_with_another_number_of_samples_is_refused_at_once(tmp_path):

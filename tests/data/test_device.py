@@ -218,6 +218,34 @@ def test_the_last_batch_and_shares_are_whole():
         whole[3]
 
 
+def test_parts_of_a_batch_are_those_of_the_whole():
+    """Two processes have one half of each batch each, with the crops and flips of one process."""
+    whole, halves = feed(shift=2, flip=True), [feed(shift=2, flip=True) for _ in range(2)]
+    for rank, half in enumerate(halves):
+        half.share(rank, 2)
+    for epoch in (0, 1):
+        for source in (whole, *halves):
+            source.begin(epoch)
+        for place in range(len(whole)):
+            (images, targets), *parts = (
+                (numpy(source.preprocessing(x, training=True)), y["index"])
+                for source in (whole, *halves)
+                for x, y in [source[place]]
+            )
+            assert np.array_equal(np.concatenate([index for _, index in parts]), targets)
+            assert np.array_equal(np.concatenate([x for x, _ in parts]), images)
+
+
+@once
+def test_batches_that_cannot_be_shared_are_refused():
+    with pytest.raises(ValueError, match="`count` of share must be a divisor of the batch size, 4"):
+        feed().share(0, 3)
+    with pytest.raises(ValueError, match="a divisor of the last batch, 2 samples, or drop_remainder=True"):
+        feed().share(0, 4)
+    with pytest.raises(ValueError, match="`index` of share"):
+        feed().share(2, 2)
+
+
 def test_images_may_live_on_the_device():
     there, here = feed(shift=1), feed(shift=1)
     there.keep_on_device()
@@ -306,17 +334,3 @@ found = comparison.compare(sys.argv[1] + "/all", losses=["CE"], epochs=1, seeds=
 print(found.rows()[0]["last"])
 """
     assert 0 <= float(printed_by(code, tmp_path)) <= 1
-
-
-@pytest.mark.skipif(BACKEND != "jax", reason="JAX tells what it compiles")
-def test_the_step_is_compiled_once():
-    import jax
-
-    traced, after = [], []
-    jax.monitoring.register_event_duration_secs_listener(
-        lambda name, seconds, **_: traced.append(name) if name == "/jax/core/compile/jaxpr_trace_duration" else None
-    )
-    noted = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: after.append(len(traced)))
-    trained(4, before=[noted])
-    assert after[0] > 0
-    assert after[1:] == after[1:2] * 3

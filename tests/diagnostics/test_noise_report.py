@@ -31,7 +31,7 @@ def test_command(tmp_path, capsys):
     assert "Written to" in printed
     with pytest.raises(SystemExit, match="2"):
         cli.main(["noise", "--dataset", "cifar10", "--data-dir", str(tmp_path), "--out", str(tmp_path / "other")])
-    assert "holds no cifar10" in capsys.readouterr().err
+    assert "No cifar10 in" in capsys.readouterr().err
     assert not (tmp_path / "other").exists()
 
 

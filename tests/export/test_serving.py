@@ -98,6 +98,22 @@ def in_half_precision(folder):
     return model, {"image": IMAGES}, {"top_k": 2}
 
 
+def prepared():
+    """A network that learns from augmented images, and the layer that augments and normalizes them."""
+    recipe = {"name": "own", "mean": (0.5, 0.4, 0.3), "std": (0.2, 0.3, 0.4), "source": "here", "shift": 2}
+    first, network = kr.data.Preprocessing(recipe), [layers.Flatten(), layers.Dense(K)]
+    raw = keras.Input((6, 6, 3), dtype="uint8", name="image")
+    model = kr.ProvenanceModel(keras.Sequential([raw, first, keras.Sequential(network)]))
+    model.compile("sgd", kr.ANLCE(from_logits=True))
+    feed = kr.data.Feed(IMAGES, {"label": LABELS, "index": np.arange(N)}, 4, preprocessing=first)
+    model.fit(feed, epochs=2, verbose=0)
+    return model, first
+
+
+def raw_images(folder):
+    return prepared()[0], {"image": IMAGES}, {"top_k": 1}
+
+
 def two_inputs(folder):
     inputs = {"image": keras.Input((6, 6, 3), dtype="uint8", name="image"), "vector": keras.Input((5,), name="vector")}
     x = layers.Concatenate()([layers.Flatten()(layers.Rescaling(1 / 255)(inputs["image"])), inputs["vector"]])
@@ -112,7 +128,7 @@ def never_trained(folder):
     return keras.Sequential([keras.Input((5,)), layers.Dense(K)]), {"inputs": VECTORS}, {}
 
 
-CASES = [trained_with_everything]
+CASES = [trained_with_everything, raw_images]
 if BACKEND == "tensorflow":
     CASES += [in_half_precision, two_inputs, never_trained]
 
@@ -159,10 +175,24 @@ def test_served_is_the_plain_network(tmp_path):
                 assert (outputs["classes"], case["dtypes"]["classes"]) == (best.tolist(), "int64")
         asked = sorted(case["inputs"])
         assert case["warmup"] == ([["serving_default", asked, True]] if "warmup" in keywords else [])
-    assert found["trained_with_everything"]["inputs"] == {"image": ["uint8", [None, 6, 6, 3]]}
+    for name in ("trained_with_everything", "raw_images"):
+        assert found[name]["inputs"] == {"image": ["uint8", [None, 6, 6, 3]]}
     if BACKEND == "tensorflow":
         assert found["two_inputs"]["inputs"].keys() == {"image", "vector"}
         assert found["never_trained"]["inputs"] == {"inputs": ["float32", [None, 5]]}
+
+
+@ON_TENSORFLOW
+def test_normalized_images_are_served_without_the_normalization(tmp_path):
+    import tensorflow as tf
+
+    model, first = prepared()
+    path = serving(model, tmp_path, raw_pixels=False)
+    asked = tf.saved_model.load(str(path)).signatures["serving_default"]
+    (name, spec) = next(iter(asked.structured_input_signature[1].items()))
+    assert (name, spec.dtype.name, spec.shape.as_list()) == ("inputs", "float32", [None, 6, 6, 3])
+    served = asked(inputs=first(IMAGES))["probabilities"]
+    np.testing.assert_allclose(served, tf.nn.softmax(model.predict(IMAGES, verbose=0)), atol=1e-5)
 
 
 @ON_TENSORFLOW
@@ -223,6 +253,15 @@ class TestWrongUse:
         monkeypatch.setitem(sys.modules, "tensorflow", None)
         with pytest.raises(ImportError, match=r"needs tensorflow: pip install -e '.\[serving\]'"):
             serving(model, tmp_path)
+        assert not list(tmp_path.iterdir())
+
+    def test_raw_pixels_of_a_model_without_preprocessing(self, tmp_path):
+        model = keras.Sequential([keras.Input((5,)), layers.Dense(2)])
+        for given in (True, False):
+            with pytest.raises(ValueError, match="`raw_pixels` of serving must be None for a model that does not beg"):
+                serving(model, tmp_path, raw_pixels=given)
+        with pytest.raises(ValueError, match="`raw_pixels` of serving must be True, False or None"):
+            serving(model, tmp_path, raw_pixels="yes")
         assert not list(tmp_path.iterdir())
 
     def test_a_layer_that_the_other_process_does_not_know(self, tmp_path):

@@ -23,7 +23,7 @@ WRAPPERS = {
 }
 INNER = {"CE": kr.CE, "GCE": kr.GCE, "MSE": kr.MSE}
 Z = np.array([[1e4, -1e4, 0.0], [-1e4, 1e4, 1e4], [0.0, 0.0, 0.0], [1.5, -0.5, 0.2], [-80.0, 2.0, 1.0]], "float32")
-IDS = np.array([0, 0, 1, 2, 0])
+Z, IDS = np.repeat(Z, 3, axis=0), np.tile(np.arange(3), len(Z))  # each row with each label, as in test_cases.py
 ONE_HOT = np.eye(3, dtype="float32")[IDS]
 
 

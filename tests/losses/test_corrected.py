@@ -40,7 +40,8 @@ def test_forward(inner, formula):
     assert_close(values[reached], gradient[reached], ref.value(expected, z, y), ref.gradient(expected, z, y), z)
     assert np.isfinite(values).all()
     assert np.isfinite(gradient).all()
-    np.testing.assert_allclose(as_numpy(loss.call(np.eye(3)[y], z)), values[reached], rtol=1e-4, atol=1e-5)
+    one_hot = as_numpy(loss.call(np.eye(3)[Y], Z))
+    np.testing.assert_allclose(one_hot[reached], values[reached], rtol=1e-4, atol=1e-5)
     weights = 0.5 * np.abs(gradient).sum(axis=-1)
     np.testing.assert_allclose(as_numpy(loss.implicit_weight(Y, Z)), weights, rtol=1e-4, atol=1e-6)
 
@@ -71,13 +72,12 @@ def test_a_label_that_no_class_is_flipped_to():
 
 @pytest.mark.parametrize("kind", [kr.ForwardCorrected, kr.BackwardCorrected])
 def test_no_noise_is_no_correction(kind):
-    z = Z[:7]
     for got, expected in zip(
-        value_and_gradient(kind(kr.GCE(), np.eye(3), from_logits=True), Y[:7], z),
-        value_and_gradient(kr.GCE(from_logits=True), Y[:7], z),
+        value_and_gradient(kind(kr.GCE(), np.eye(3), from_logits=True), Y, Z),
+        value_and_gradient(kr.GCE(from_logits=True), Y, Z),
         strict=True,
     ):
-        np.testing.assert_allclose(got, expected, rtol=1e-5, atol=1e-9)
+        np.testing.assert_allclose(got[:7], expected[:7], rtol=1e-5, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", [kr.ForwardCorrected, kr.BackwardCorrected])

@@ -1,10 +1,9 @@
 """The passes over classes that a backend has of its own, against the plain formulas and their plain derivatives."""
 
-import functools
-
 import numpy as np
 import pytest
-from harness import BACKEND, as_numpy, wide_floats
+from cache import cached
+from harness import BACKEND, as_numpy, value_and_gradient, wide_floats
 from keras import ops
 from mpmath import mp, mpf
 
@@ -87,27 +86,32 @@ def plain(name, z, y):
             return mp.fsum(v**2 for v in log_p)
 
 
-@functools.cache
-@mp.workdps(60)
 def expected(name, K):
-    """Values, gradients and Hessian-vector products (in the direction of k / K), by differences in 60 digits."""
-    logits, ids = draw(K)
-    along, step = np.arange(K) / K, mpf("1e-15")
-    found = ([], [], [])
-    for z, y in zip(logits, ids, strict=True):
-        z = [mpf(float(v)) for v in z]
+    """Values, gradients and Hessian-vector products (in the direction of k / K)."""
+    found = in_many_digits(name, K)
+    return found[:, 0], found[:, 1 : K + 1], found[:, K + 1 :]
 
-        def slope(k, up, z=z, y=y):
-            moved = [v + step * up * mpf(float(a)) for v, a in zip(z, along, strict=True)]
-            higher, lower = list(moved), list(moved)
-            higher[k] += step
-            lower[k] -= step
-            return (plain(name, higher, y) - plain(name, lower, y)) / (2 * step)
 
-        found[0].append(plain(name, z, y))
-        found[1].append([slope(k, 0) for k in range(K)])
-        found[2].append([(slope(k, 1) - slope(k, -1)) / (2 * step) for k in range(K)])
-    return [np.array(part, "float64") for part in found]
+@cached
+def in_many_digits(name, K):
+    """By differences in 60 digits; each row is a value, its gradient and its Hessian-vector product."""
+    with mp.workdps(60):
+        return np.array([_in_many_digits(name, z, y) for z, y in zip(*draw(K), strict=True)], "float64")
+
+
+def _in_many_digits(name, z, y):
+    z, step = [mpf(float(v)) for v in z], mpf("1e-15")
+    along = [mpf(k) / len(z) for k in range(len(z))]
+
+    def slope(k, up):
+        moved = [v + step * up * a for v, a in zip(z, along, strict=True)]
+        higher, lower = list(moved), list(moved)
+        higher[k] += step
+        lower[k] -= step
+        return (plain(name, higher, y) - plain(name, lower, y)) / (2 * step)
+
+    gradient = [slope(k, 0) for k in range(len(z))]
+    return [plain(name, z, y), *gradient, *((slope(k, 1) - slope(k, -1)) / (2 * step) for k in range(len(z)))]
 
 
 def derivatives(function, z, dtype="float64"):
@@ -220,3 +224,16 @@ def test_a_label_alone_costs_no_other_pass(monkeypatch):
     losses = loss.per_sample(evidence(z, Ids(ids, None, None)))
     log_p = as_numpy(ops.log_softmax(z))[np.arange(4), as_numpy(ids).astype(int)]
     np.testing.assert_allclose(as_numpy(losses), -log_p, rtol=1e-5)
+
+
+@pytest.mark.skipif(BACKEND != "jax", reason="only JAX compiles what is not in jit")
+def test_outside_of_jit_a_loss_is_compiled_once(caplog):
+    import jax
+
+    loss = kr.ANLCE(from_logits=True) + kr.DAL(0.6, 1.0) + kr.GLS(0.1)
+    z, y = draw(FEW)
+    for expected in (True, False):
+        with jax.log_compiles():
+            value_and_gradient(loss, y, z.astype("float32"))
+        assert ("Compiling" in caplog.text) == expected
+        caplog.clear()

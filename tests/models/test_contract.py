@@ -11,8 +11,9 @@ from harness import as_numpy, printed_by
 import keras_robust as kr
 from keras_robust import models
 from keras_robust.models import resnet, vgg
+from keras_robust.recipes import rules
 
-NETWORKS = sorted(set(models.__all__) - {"from_backbone"})
+NETWORKS = sorted(set(models.__all__) & set(rules.NETWORKS))
 WITH_STEM = ["resnet18", "resnet34", "resnet50", "wide_resnet101"]
 
 

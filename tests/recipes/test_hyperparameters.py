@@ -197,14 +197,7 @@ def contested(recipe, name):
     return any(asked & set(re.split(r", | of ", note.partition(":")[0])) for note in recipe.contested)
 
 
-SETTINGS = [
-    line
-    for line in LINES
-    if (line["paper"], line["where"]) in TABLES
-    and not WORDS.fullmatch(line["name"])
-    # On MNIST this paper has drawings alone.
-    and (line["paper"], line["dataset"]) != ("curriculum", "mnist")
-]
+SETTINGS = [line for line in LINES if (line["paper"], line["where"]) in TABLES and not WORDS.fullmatch(line["name"])]
 
 
 @pytest.mark.parametrize("paper", recipes.PAPERS)

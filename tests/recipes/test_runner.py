@@ -14,7 +14,7 @@ from filelock import FileLock
 from harness import assert_refused_in_one_line, once
 from rich.console import Console
 
-from keras_robust import cli, data, recipes
+from keras_robust import cli, data, models, recipes
 from keras_robust.diagnostics import WeightLog, log_names
 from keras_robust.noise import NoisyLabels
 from keras_robust.training import jobs
@@ -31,6 +31,10 @@ SMALL = {
     "batch_size": 16,
     "exact_noise": False,
 }
+
+
+#: On PyTorch and JAX.
+on_two = pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="two backends are enough")
 
 
 def rehearse(folder, **options):
@@ -88,7 +92,8 @@ def test_command_trains_and_compares_with_the_paper(tmp_path, capsys):
 
 
 def test_a_run_goes_on_after_a_kill_as_if_nothing_had_happened(cifar, tmp_path):
-    options = {"data_dir": str(cifar), "changes": SMALL}
+    changes = SMALL | {"jacobian": 0.01, "validation": 0.25, "validation_labels": "noisy"}
+    options = {"data_dir": str(cifar), "changes": changes}
     code = f"""
 import os, signal
 from keras_robust import recipes
@@ -112,7 +117,7 @@ recipes.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r},
         recipes.run("anl/cifar10/symmetric:0.4/ce", folder=folder.parent, console=QUIET, **options)
     histories = [read_history(folder / "history.csv") for folder in (broken, whole)]
     assert [row["epoch"] for row in histories[0]] == [1, 2, 3, 4]
-    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "learning_rate", "q", "lam"):
+    for name in ("loss", "accuracy", "val_loss", "val_accuracy", "held_out_accuracy", "learning_rate", "q", "lam"):
         pair = [[row[name] for row in history] for history in histories]
         np.testing.assert_allclose(*pair, rtol=1e-3, atol=1e-5, err_msg=name)
     recipe = recipes.get("anl/cifar10/symmetric:0.4/ce").changed(**SMALL)
@@ -205,6 +210,55 @@ def test_a_recipe_of_your_own_on_the_digits(scale, logged, tmp_path):
     np.testing.assert_array_equal(records["label"][seen], labels.noisy[seen])
 
 
+ASKED = {"jacobian": {"jacobian": 0.5}, "adam": {"optimizer": "adam", "momentum": None, "weight_decay": 0.5}}
+
+
+@on_two
+@pytest.mark.parametrize("changes", ASKED.values(), ids=ASKED)
+def test_what_a_setting_asks_for_moves_the_weights(changes, tmp_path):
+    """The same two steps without it end elsewhere."""
+    weights = []
+    for name, wanted in (("with", changes), ("without", changes | {next(reversed(changes)): 0.0})):
+        rehearse(tmp_path / name, changes=wanted, seeds=[1])
+        model = keras.saving.load_model(tmp_path / name / "seed-1" / "model.keras", compile=False)
+        weights.append(np.concatenate([value.ravel() for value in model.get_weights()]))
+    assert np.abs(weights[0] - weights[1]).max() > 1e-4
+
+
+@on_two
+def test_training_starts_from_the_weights_of_a_file(tmp_path):
+    """With a rate of nearly nothing the weights stay what they were, all but the classifier's."""
+    keras.utils.set_random_seed(9)
+    source = models.mlp1024((28, 28, 1), 7)
+    source.save(tmp_path / "source.keras")
+    options = {"pretrained": tmp_path / "source.keras", "changes": {"network": "mlp1024", "learning_rate": 1e-12}}
+    report = rehearse(tmp_path / "run", **options)
+    model = keras.saving.load_model(tmp_path / "run" / "seed-1" / "model.keras", compile=False)
+    for name in ("hidden1", "hidden3"):
+        np.testing.assert_allclose(
+            model.get_layer(name).kernel.numpy(), source.get_layer(name).kernel.numpy(), atol=1e-6
+        )
+    assert model.get_layer("predictions").kernel.shape == (512, 10)
+    assert report.remarks[2] == "weights of source.keras: 3 layers loaded, left as drawn: predictions"
+    settings = json.loads((tmp_path / "run" / "settings.json").read_text())
+    assert (settings["pretrained"], settings["weights"]["file"]) == (True, "source.keras")
+    models.mlp1024((28, 28, 1), 7).save(tmp_path / "source.keras")
+    with pytest.raises(FileExistsError, match="holds a run with other settings .*weights: "):
+        rehearse(tmp_path / "run", **options)
+    models.cnn4((28, 28, 1), 7).save(tmp_path / "source.keras")
+    with pytest.raises(ValueError, match="do not fit mlp1024: of 3 layers, 3 not in the file"):
+        rehearse(tmp_path / "other", **options)
+    assert not (tmp_path / "other").exists()
+
+
+@once
+def test_a_row_that_starts_from_weights_is_rehearsed_without(tmp_path):
+    row = recipes.get("anl/clothing1m/real/anl-ce")
+    report = recipes.run(row, scale="smoke", folder=tmp_path, changes={"network": "mlp1024"}, console=QUIET)
+    assert report.remarks[1] == "from weights that are drawn, no file being given"
+    assert json.loads((tmp_path / "settings.json").read_text())["pretrained"] is False
+
+
 @once
 def test_data_without_clean_labels(tmp_path):
     report = recipes.run("dal/mini_webvision/real/ce", scale="smoke", folder=tmp_path / "run", console=QUIET,
@@ -230,18 +284,14 @@ def test_data_without_clean_labels(tmp_path):
             "one that can be run: it lacks epochs; `changes` gives what it lacks",
         ),
         (
-            ["run", "dal/cifar100/instance:0.2/elr"],
-            "algorithm='ELR(beta=0.9, lam=7)': training algorithms are not there yet",
+            ["run", "dal/cifar100/instance:0.2/elr", "--set", "jacobian=0.1"],
+            "`jacobian` of Recipe must be 0 with an algorithm",
         ),
+        (["run", "anl/clothing1m/real/ce"], "`pretrained` of run must be a file with weights of imagenet, from which"),
         (
-            ["run", "dal/cifar10/backdoor:local/ce", "--scale", "smoke"],
-            "backdoor='local': triggers in training images are not",
+            ["run", NAME, "--scale", "smoke", "--pretrained", "x.keras"],
+            "There is no file x.keras with weights",
         ),
-        (
-            ["run", "anl/clothing1m/real/ce", "--scale", "smoke"],
-            "pretrained='imagenet': weights from a file are not there yet",
-        ),
-        (["run", NAME, "--set", "jacobian=0.1"], "jacobian=0.1: a penalty on the Jacobian is not there yet"),
         (["run", "logit-bias/cifar10/clean/symce/mlp1024", "--scale", "smoke"], "it lacks loss"),
         (["run", "dal/animal10n/real/dal"], "it lacks augmentation; `changes` gives what it lacks"),
         (["run", NAME, "--set", "augmentation=dal"], "`augmentation` of Recipe must be one of 'anl'"),
@@ -253,7 +303,7 @@ def test_data_without_clean_labels(tmp_path):
         (["run", NAME, "--scale", "smoke", "--set", "loss=CE(reduction=None)"], "`reduction` of run must be"),
         (["run", NAME, "--scale", "smoke", "--set", "moving=DALShedule()"], "Known callbacks"),
         (["run", NAME, "--set", "network=resnet"], "`network` of Recipe must be one of"),
-        (["run", NAME, "--data-dir", "nowhere"], "nowhere holds no mnist"),
+        (["run", NAME, "--data-dir", "nowhere"], "No mnist in nowhere"),
         (["recipes", "zzz"], "No recipe is called 'zzz'"),
     ],
 )

@@ -123,13 +123,13 @@ def test_every_recipe_has_its_optimizer():
     for recipe in map(REHEARSAL.shortened, REHEARSED):
         config = method(recipe).optimizer().get_config()
         assert config["learning_rate"] == pytest.approx(recipe.learning_rate)
+        assert config["weight_decay"] == recipe.weight_decay
+        assert config["global_clipnorm"] == recipe.clip_norm
         if recipe.optimizer == "adam":
             assert (config["beta_1"], config["beta_2"], config["epsilon"]) == (0.9, 0.999, 1e-8)
             continue
-        assert config["weight_decay"] == recipe.weight_decay
         assert config["momentum"] == recipe.momentum
         assert config["nesterov"] == recipe.nesterov
-        assert config["global_clipnorm"] == recipe.clip_norm
 
 
 @once

@@ -3,16 +3,19 @@
 import csv
 import json
 
+import numpy as np
 import pytest
 from harness import once
 from rich.console import Console
 
 from keras_robust import cli, diagnostics, recipes
+from keras_robust.recipes import sweeps
 from keras_robust.training import jobs
 
 pytestmark = once
 
 NAME = "anl/mnist/symmetric:0.8/anl-ce"
+AXES = diagnostics.plots.accuracy_curves({"CE": [np.array([0.5])]})
 REHEARSAL = {"scale": "smoke", "console": Console(quiet=True)}
 
 
@@ -79,3 +82,16 @@ def test_what_moves_the_loss_is_swept_by_its_own_arguments(tmp_path):
     grid = recipes.sweep(row, folder=tmp_path / "sweep", q_start=[0.5, 0.8], **REHEARSAL)
     moving = [entry.recipe.moving for entry in grid.entries]
     assert moving == ["DALSchedule(q_start=0.5, q_end=1.5)", "DALSchedule(q_start=0.8, q_end=1.5)"]
+
+
+def test_a_sweep_is_decided_on_images_that_are_held_out(tmp_path, monkeypatch):
+    drawn = {}
+    monkeypatch.setattr(
+        sweeps.plots, "heat_map", lambda *values, **named: drawn.update(named, values=values[0]) or AXES
+    )
+    changes = {"validation": 0.5, "validation_labels": "clean"}
+    grid = recipes.sweep(NAME, folder=tmp_path / "sweep", beta=[1, 5], changes=changes, **REHEARSAL)
+    assert drawn["label"] == "accuracy on held-out images (%)"
+    assert drawn["values"].tolist() == [[row["validation"] for row in grid.rows()]]
+    assert {"chosen", "chosen_std"} <= grid.rows()[0].keys()
+    assert "held out" in str([column.header for column in grid.table(140).columns])

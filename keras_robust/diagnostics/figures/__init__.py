@@ -1,4 +1,4 @@
-"""The figures of the five papers: those that need no training are drawn, of the others it says which runs they need."""
+"""The figures of the five papers. Those that need no training are drawn here, the others by `recipes.figures`."""
 
 from keras_robust.checks import OneOf
 from keras_robust.diagnostics.figures import anl, apl, curriculum, dal, logit_bias
@@ -17,7 +17,7 @@ def figure(name: str, data_dir=None):
             at hand, generated images (digits for dal/5) stand in for it, and the title says which they are.
 
     Raises:
-        ValueError: for an unknown name, and for a figure that needs training, with the runs that it needs.
+        ValueError: for an unknown name, and for a figure of training.
 
     Example:
 
@@ -26,22 +26,11 @@ def figure(name: str, data_dir=None):
     """
     found = FIGURES[OneOf(tuple(FIGURES)).check("figure", "name", name)]
     if found.drawing is None:
-        raise ValueError(f"{name} needs training. Its runs: {found.runs}.")
+        raise ValueError(
+            f"{name} shows training: `recipes.figures.draw_figure({name!r}, runs)` draws it from folders of runs, "
+            f"`recipes.figures.train_figure({name!r})` makes them."
+        )
     return found.drawing(data_dir) if found.needs_images else found.drawing()
 
 
-def listing() -> str:
-    """All figures in lines: the name, whether it is drawn or needs runs, and the caption.
-
-    Example:
-
-    >>> print(keras_robust.diagnostics.figures.listing().splitlines()[0])
-    anl/1                  drawn       an active loss and its mirror image, the negative loss
-    """
-    return "\n".join(
-        f"{name:<22} {'drawn' if found.drawing else 'needs runs':<11} {found.caption}"
-        for name, found in FIGURES.items()
-    )
-
-
-__all__ = ["FIGURES", "PaperFigure", "figure", "listing"]
+__all__ = ["FIGURES", "PaperFigure", "figure"]

@@ -22,40 +22,31 @@ def vertical_flipping():
     return plots.finish(ax, "probability of class $k$, $p_k$", "loss").figure
 
 
-_GRID = "anl/cifar10/symmetric:0.8"
-
 FIGURES = (
     PaperFigure("anl/1", "an active loss and its mirror image, the negative loss", vertical_flipping),
     PaperFigure(
         "anl/2",
         "accuracy on test data, on right and on wrong training labels, of five losses",
-        runs=f"{_GRID} and anl/cifar100/symmetric:0.6: CE, MAE, NCE+RCE, ANL-CE with L1 and with L2, with weight logs",
     ),
     PaperFigure(
         "anl/3",
         "regularizers for ANL-CE",
-        runs=f"{_GRID}: ANL-CE (5, 5) without a regularizer, with L2, L1 and the Jacobian, delta from 1e-7 to 1e-4",
     ),
     PaperFigure(
         "anl/4",
         "the gradient of NNCE on samples with clean and with wrong labels",
-        runs=f"anl/cifar10/symmetric:0.6 and {_GRID}: ANL-CE, with the predictions for the training images at some "
-        "epochs; `diagnostics.nnce_gradients` and `plots.gradient_boxes` do the rest",
     ),
     PaperFigure(
         "anl/5",
         "NCE+NNCE over a grid of weights",
-        runs=f"{_GRID}: ANL-CE with alpha and beta in 0.1, 0.5, 1, 5, 10 and the weight decay of NCE+RCE, weight logs",
     ),
     PaperFigure(
         "anl/6",
         "other regularizers for NCE+RCE, against ANL-CE",
-        runs=f"{_GRID}: NCE+RCE (1, 1) with L2, L1 and the Jacobian, delta from 1e-7 to 1e-4; ANL-CE",
     ),
     PaperFigure(
         "anl/7",
         "ANL-CE by p_min",
-        runs="anl/cifar10/symmetric:0.6 and anl/cifar100/symmetric:0.6: ANL-CE with p_min from 1e-5 to 1e-9",
     ),
 )
 

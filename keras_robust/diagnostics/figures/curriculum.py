@@ -115,14 +115,10 @@ def _starts(*classes):
     return {f"start, K = {K}": initial_margins(K) for K in classes}
 
 
-_WEIGHT_LOGS = "with a weight log of every epoch (`keras-robust run` keeps one)"
-
 FIGURES = (
     PaperFigure(
         "curriculum/1",
         "effective learning rates alpha_t of losses that underfit, and of CE",
-        runs="curriculum/cifar100/clean: CE, NCE, AUL (1.1, 5) and AUL (3, 0.7); alpha_t is cumulative, "
-        "`diagnostics.effective_rate(run, cumulative=True)`; the upper bound of NCE from `theory.nce_decomposition`",
     ),
     PaperFigure(
         "curriculum/2",
@@ -132,13 +128,10 @@ FIGURES = (
     PaperFigure(
         "curriculum/3",
         "margins of clean and wrong labels through training, symmetric noise of 0.4",
-        runs=f"curriculum/cifar10/symmetric:0.4: CE and two robust losses, whose names are lost, {_WEIGHT_LOGS}",
     ),
     PaperFigure(
         "curriculum/4",
         "the schedule decides on robustness: long training, and learning rates",
-        runs="MNIST with symmetric noise: CE and MAE trained on at one learning rate, CE at several; the rates, the "
-        "noise and the epochs are in the drawing alone, and there are no recipes",
     ),
     PaperFigure("curriculum/5", "hyper-parameters change where a loss puts its weight", weights_by_parameter),
     PaperFigure(
@@ -156,14 +149,10 @@ FIGURES = (
     PaperFigure(
         "curriculum/9",
         "margins of clean and wrong labels through training, three kinds of noise",
-        runs="curriculum/cifar10/symmetric:0.2, curriculum/cifar10n/human:worst and CIFAR-10 with asymmetric noise of "
-        f"0.4 (no recipe): three losses of Table 12 each, {_WEIGHT_LOGS}",
     ),
     PaperFigure(
         "curriculum/10",
         "margins of clean and wrong labels through training, three more losses",
-        runs="curriculum/cifar10/symmetric:0.4, curriculum/cifar10n/human:worst and CIFAR-10 with asymmetric noise of "
-        f"0.4 (no recipe): the other three losses of Table 12, {_WEIGHT_LOGS}",
     ),
 )
 

@@ -55,20 +55,15 @@ FIGURES = (
     PaperFigure(
         "dal/1",
         "test accuracy of CE and MAE, of GCE by q, and of DAL by q_s",
-        runs="dal/cifar100/instance:0.4: CE, MAE, GCE at several q (0.7 and above), DAL at q_s from 0.55 to 0.65",
     ),
     PaperFigure("dal/2", "gradients of losses against the probability of the label", gradients_by_posterior),
     PaperFigure(
         "dal/3",
         "test accuracy by q_s of DAL and q of GCE, by q_e and lambda_e",
-        runs="dal/cifar10/instance:0.4 and dal/cifar100/instance:0.4: DAL over q_s, over q_e and over lambda_e at "
-        "q_s = 0.6, GCE over q (`search` has such grids)",
     ),
     PaperFigure(
         "dal/4",
         "accuracy on test data, on right and on wrong training labels, through training",
-        runs="dal/cifar100/instance:0.4: CE, MAE, GCE, DAL with a weight log; `keras-robust plot memorization` draws "
-        "one of them",
     ),
     PaperFigure("dal/5", "images with the triggers of backdoors", backdoor_triggers, needs_images=True),
 )

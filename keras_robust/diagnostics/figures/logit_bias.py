@@ -138,14 +138,10 @@ FIGURES = (
     PaperFigure(
         "logit-bias/4",
         "test accuracy, and accuracy on wrongly labeled training images, through training on CIFAR-10",
-        runs="logit-bias/cifar10 at noise 0, 0.2 and 0.4 (resampled over all classes): the losses of Table 1 and MAE* "
-        "(epsilon = 0.5), five seeds, with a weight log for the lower panels (`WeightLog.corrected`)",
     ),
     PaperFigure(
         "logit-bias/5",
         "test accuracy through training on CIFAR-100",
-        runs="logit-bias/cifar100 at noise 0, 0.2 and 0.4 (resampled over all classes): the losses of Table 1 and MAE* "
-        "(epsilon = 3), five seeds, 200 epochs",
     ),
     PaperFigure("logit-bias/appendix-1", "the logit bias by the number of classes", bias_by_classes),
     PaperFigure(

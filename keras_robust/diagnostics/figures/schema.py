@@ -1,4 +1,4 @@
-"""What is known of a paper's figure: its caption, and how it is drawn or which runs it needs."""
+"""What is known of a paper's figure: its caption, and how it is drawn if that needs no training."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,16 +20,14 @@ class PaperFigure:
     Attributes:
         name: the paper as in `PAPERS`, a slash and the figure's number, "appendix-" before those of an appendix.
         caption: what it shows, one line.
-        drawing: the function that draws it; None for a figure that needs training.
+        drawing: the function that draws it; None for a figure of training, which `recipes.figures` draws from runs.
         needs_images: whether the function takes `data_dir`, the folder of the images that it looks at.
-        runs: the runs that a figure needs, in words; "" for one that is drawn.
     """
 
     name: str
     caption: str
     drawing: Callable | None = None
     needs_images: bool = False
-    runs: str = ""
 
     @property
     def reference(self) -> str:

@@ -1,6 +1,6 @@
 """Pictures, drawn with matplotlib. Every function takes arrays and returns the Axes it drew on."""
 
-from keras_robust.diagnostics.plots.canvas import axes, finish, legend_below, one_legend, panels
+from keras_robust.diagnostics.plots.canvas import axes, finish, legend_below, lines, one_legend, panels
 from keras_robust.diagnostics.plots.curves import accuracy_curves, effective_rate, gradient_boxes, memorization
 from keras_robust.diagnostics.plots.grids import contact_sheet, heat_map, transition_matrix
 from keras_robust.diagnostics.plots.losses import (
@@ -23,6 +23,7 @@ __all__ = [
     "heat_map",
     "landscape",
     "legend_below",
+    "lines",
     "logit_bias",
     "margin_histogram",
     "margin_histograms",

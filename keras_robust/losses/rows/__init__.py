@@ -12,7 +12,7 @@ from keras_robust.backend import is_transformed
 from keras_robust.losses.rows import generic
 from keras_robust.losses.rows.generic import log_sum_exp
 
-__all__ = ["log_sum_exp", "others", "peak", "pick", "whole", "with_slope"]
+__all__ = ["log_sum_exp", "others", "peak", "pick", "share", "whole", "with_slope"]
 
 
 _BACKEND = keras.backend.backend()
@@ -43,6 +43,11 @@ def peak(logits, ids) -> generic.Peak:
 def pick(values, ids):
     """Entry of `values` (..., K) at class ids (...) in [0, K)."""
     return _for(values).pick(values, ids)
+
+
+def share(part, rest):
+    """part / (part + rest) of each sample, for numbers (...) of at least 0; see `generic.share`."""
+    return _for(part).share(part, rest)
 
 
 def with_slope(function, x):

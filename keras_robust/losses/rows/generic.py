@@ -5,6 +5,7 @@ import math
 from keras import ops
 
 from keras_robust.backend import cached_property, largest, select
+from keras_robust.losses.numerics import SMALLEST, floor
 
 
 def log_sum_exp(x, keepdims=False):
@@ -35,13 +36,24 @@ def peaked(logits):
     return top, ops.log1p(rest + (number - 1.0)), is_top
 
 
-def log_shares(logits, left_out=False):
+def log_shares(logits, left_out=None):
     """log softmax of `logits` (..., K) by `peaked`; where `left_out` is true the logit is minus infinity."""
     top, log_whole, is_top = peaked(logits)
     # The only largest logit has no part of its own beside - log_whole; where several share it, each has.
     alone = ops.logical_and(is_top, ops.sum(ops.cast(is_top, "int32"), axis=-1, keepdims=True) == 1)
-    own = select(ops.logical_or(alone, left_out), 0.0, logits - top[..., None])
+    alone = alone if left_out is None else ops.logical_or(alone, left_out)
+    own = select(alone, 0.0, logits - top[..., None])
     return own - log_whole[..., None]
+
+
+def share(part, rest):
+    """part / (part + rest) for numbers of at least 0, without the cancellation of its derivative near 1."""
+    small = part <= rest
+    # The quotient does not change with the unit, but JAX squares the divisor, which may underflow.
+    unit = 1.0 / floor(ops.stop_gradient(select(small, rest, part)), SMALLEST)
+    part, rest = part * unit, rest * unit
+    ratio = select(small, part, rest) / select(small, rest, part)
+    return select(small, ratio, 1.0) / (1.0 + ratio)
 
 
 def pick(values, ids):

@@ -16,6 +16,8 @@ import jax.numpy as jnp
 from keras_robust.backend import cached_property
 from keras_robust.losses.rows import generic
 
+share = generic.share
+
 _barrier = jax.lax.optimization_barrier
 #: Rows shorter than this are summed by XLA itself.
 LONG = 48
@@ -135,15 +137,16 @@ def _(primals, tangents):
     return pick(values, ids), jnp.sum(jnp.where(_at(ids, values), change, 0.0), axis=-1)
 
 
+def _added(sums, values):
+    return tuple(a + b for a, b in zip(sums, values, strict=True))
+
+
 @jax.custom_jvp
 def _in_one_pass(*terms):
     """The sums over the classes of several terms."""
-
-    def added(sums, values):
-        return tuple(a + b for a, b in zip(sums, values, strict=True))
-
+    # JAX knows what it has compiled by the function: one made here would be compiled at every call that is not in jit.
     zeros = tuple(jnp.zeros((), term.dtype) for term in terms)
-    return jax.lax.reduce(terms, zeros, added, (terms[0].ndim - 1,))
+    return jax.lax.reduce(terms, zeros, _added, (terms[0].ndim - 1,))
 
 
 @_in_one_pass.defjvp

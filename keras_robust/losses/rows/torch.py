@@ -9,6 +9,7 @@ import math
 import torch
 
 from keras_robust.backend import cached_property
+from keras_robust.losses.numerics import SMALLEST
 from keras_robust.losses.rows import generic
 
 LOWEST = -50.0  # below it exp(-low) times a sum over classes leaves float32
@@ -67,6 +68,32 @@ class Peak(generic.Peak):
 
 def pick(values, ids):
     return values.gather(-1, ids.long()[..., None]).squeeze(-1)
+
+
+def share(part, rest):
+    return _Share.apply(part, rest)
+
+
+class _Share(torch.autograd.Function):
+    """part / (part + rest); its plain chain of safe operations launches five times as many kernels on a GPU."""
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(part, rest):
+        return part / (part + rest)
+
+    @staticmethod
+    def setup_context(ctx, inputs, output):
+        ctx.save_for_backward(*inputs)
+
+    @staticmethod
+    def backward(ctx, change):
+        part, rest = ctx.saved_tensors
+        unit = (part + rest).clamp(min=SMALLEST).reciprocal()
+        change = change * unit
+        # Neither is 1 minus the other: where one is all but 1, the other keeps its digits.
+        return change * (rest * unit), -change * (part * unit)
 
 
 class _WithSlope(torch.autograd.Function):

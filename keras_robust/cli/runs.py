@@ -1,0 +1,109 @@
+"""The verbs that train: compare, backdoor, run; and recipes, the list of what to run."""
+
+import keras
+from rich.console import Console
+
+from keras_robust.cli.arguments import add_data_arguments, add_pipeline_argument, noise, setting, values_of
+
+DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
+
+
+def add_compare(verbs):
+    verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
+    add_data_arguments(verb)
+    _add_training_arguments(verb, DEMO_LOSSES)
+    verb.set_defaults(run=_compare)
+
+
+def _add_training_arguments(verb, losses):
+    verb.add_argument("--losses", nargs="+", default=losses, help='"ANLCE", "GCE(q=0.5)", "2 * CE() + MAE()"')
+    verb.add_argument("--epochs", type=int, default=60)
+    verb.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
+    add_pipeline_argument(verb)
+    verb.add_argument("--out", help="folder of the results; called again, it resumes (default: one under runs/)")
+
+
+def _compare(options) -> int:
+    from keras_robust import comparison
+
+    console, out = Console(), options.out or _named("compare", options, options.noise.replace(":", "-"))
+    shared = {"data_dir": options.data_dir, "console": console, "pipeline": options.pipeline}
+    result = comparison.compare(
+        out, options.dataset, noise(options), options.losses, options.epochs, options.seeds, **shared
+    )
+    console.print(result.table(console.width))
+    console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, and a folder for each run", soft_wrap=True)
+    return 0
+
+
+def _named(verb, options, what):
+    """The folder of a comparison that was given none."""
+    return f"runs/{verb}-{options.dataset}-{what}-{options.epochs}-epochs-{keras.backend.backend()}"
+
+
+def add_backdoor(verbs):
+    verb = verbs.add_parser("backdoor", help="train several losses on images with a trigger, and attack them with it")
+    verb.add_argument("--dataset", default="digits", help="data set (default: digits)")
+    verb.add_argument("--trigger", nargs="+", default=["local"], help="local, global or both (default: local)")
+    verb.add_argument("--n", type=int, default=100, help="how many training images carry it (default: 100)")
+    verb.add_argument("--target", type=int, default=0, help="the class that they are labeled as (default: 0)")
+    verb.add_argument("--data-dir", help="folder of the data set (the digits need none)")
+    _add_training_arguments(verb, ("CE", "GCE", "DAL"))
+    verb.set_defaults(run=_backdoor)
+
+
+def _backdoor(options) -> int:
+    from keras_robust import comparison
+
+    console, out = Console(), options.out or _named("backdoor", options, "-".join((*options.trigger, str(options.n))))
+    shared = {"data_dir": options.data_dir, "console": console, "poisoned": options.n, "target": options.target}
+    shared["pipeline"] = options.pipeline
+    result = comparison.compare_backdoors(
+        out, options.dataset, options.trigger, options.losses, options.epochs, options.seeds, **shared
+    )
+    console.print(result.table(console.width))
+    console.print(f"Written to {out}: table.csv, runs.csv, and a folder for each run", soft_wrap=True)
+    return 0
+
+
+def add_run(verbs):
+    verb = verbs.add_parser("run", help="train a recipe of a paper; called again, it resumes where it stopped")
+    verb.add_argument("recipe", help='a name that `keras-robust recipes` lists, "anl/cifar10/symmetric:0.4/anl-ce"')
+    verb.add_argument("--seeds", type=int, nargs="+", help="one run for each (default: the recipe's seed)")
+    verb.add_argument("--data-dir", help="folder of the data set")
+    add_pipeline_argument(verb)
+    verb.add_argument("--scale", default="full", help="full, quick (a fortieth of it) or smoke (two steps, no data)")
+    verb.add_argument("--set", nargs="+", default=(), metavar="SETTING=VALUE", help="other or missing settings")
+    verb.add_argument("--sweep", nargs="+", default=(), metavar="NAME=VALUE,...", help="several values, all combined")
+    verb.add_argument("--pretrained", metavar="FILE", help="weights to start from: .weights.h5, .keras, .h5 or .pth")
+    verb.add_argument("--out", help="folder of the results (default: one under runs/, by the recipe's name)")
+    verb.set_defaults(run=_run)
+
+
+def _run(options) -> int:
+    from keras_robust import recipes
+
+    changes, values, console = dict(map(setting, options.set)), dict(map(values_of, options.sweep)), Console()
+    chosen = {name: getattr(options, name) for name in ("seeds", "data_dir", "pipeline", "scale", "pretrained")}
+    train = recipes.sweep if values else recipes.run
+    report = train(options.recipe, folder=options.out, changes=changes, console=console, **chosen, **values)
+    console.print(report.table(console.width))
+    console.print(f"Written to {report.folder}", soft_wrap=True)
+    return 0
+
+
+def add_recipes(verbs):
+    verb = verbs.add_parser("recipes", help="the papers' settings: names and accuracies")
+    verb.add_argument("pattern", nargs="?", default="*", help='part of them, such as "anl/cifar10/*"')
+    verb.add_argument("--verified", action="store_true", help="those whose accuracy is printed")
+    verb.set_defaults(run=_list_recipes)
+
+
+def _list_recipes(options) -> int:
+    from keras_robust import recipes
+
+    found = recipes.find(name=options.pattern, **({"verified": True} if options.verified else {}))
+    if not found:
+        raise ValueError(f"No recipe is called {options.pattern!r}; a star stands for anything: 'anl/mnist/*'.")
+    Console().print(recipes.listing(found))
+    return 0
