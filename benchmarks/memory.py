@@ -2,9 +2,9 @@
 
     KERAS_BACKEND=jax python benchmarks/memory.py [--clock cpu]
 
-Steps of cnn2 on 128 small images, a network so cheap that a copy of the memory would show: cross entropy alone, ELR
-with as many rows as there are samples in the batch, and ELR with a row of 100 classes for each of 50,000 samples. The
-bar is 1.1 of the step without a memory. On a busy machine take the processor's time, `--clock cpu`.
+Steps of cnn2 on 128 small images, so cheap that a copy of the memory would show: cross entropy alone, ELR with
+as many rows as there are samples in the batch, and ELR with a row of 100 classes for each of 50,000 samples. The bar is
+1.1 of the step without a memory. On a busy machine take the processor's time, `--clock cpu`.
 """
 
 import argparse

@@ -1,13 +1,12 @@
 """Negative learning: what a sample is not, then only where the network believes its label, then what it is."""
 
 import keras
-import numpy as np
 from keras import ops
 
 from keras_robust.algorithms.base import Remembering
 from keras_robust.backend import constant, read_rows, select, write_rows
 from keras_robust.checks import at_least, refuse
-from keras_robust.data.draws import epoch_key, uniform
+from keras_robust.data.draws import begin_draws, drawn, epoch_key, uniform
 from keras_robust.labels import class_ids
 from keras_robust.registration import registered
 
@@ -80,8 +79,7 @@ class NLNL(Remembering):
         return {"stage": min(1 + (epoch >= first) + (epoch >= first + second), last)}
 
     def begin_epoch(self, epoch):
-        state = self.generator.state
-        state.assign(ops.convert_to_tensor(np.array([epoch_key(self.seed, epoch), 0]), state.dtype))
+        begin_draws(self.generator, self.seed, epoch)
 
     def objective(self, x, provenance, outputs, sample_weight):
         label, stage = provenance.label, self.number("stage")
@@ -111,7 +109,5 @@ class NLNL(Remembering):
 
     def complementary(self, ids):
         """For class ids (batch,) others, (batch, draws), each uniform over the K - 1 classes that are not the given."""
-        before = self.generator.state.value + 0
-        self.generator.state.assign(before + 1)
-        drawn = uniform(before, (ops.shape(ids)[0], self.draws)) * (self.num_classes - 1)
-        return (ids[:, None] + 1 + ops.cast(drawn, "int32")) % self.num_classes
+        further = uniform(drawn(self.generator), (ops.shape(ids)[0], self.draws)) * (self.num_classes - 1)
+        return (ids[:, None] + 1 + ops.cast(further, "int32")) % self.num_classes

@@ -17,7 +17,7 @@ class SmallLoss(Algorithm):
     Args:
         model: a network that ends in logits.
         forget_rate: share of the samples that is left out in the end, in [0, 1): about the share of wrong labels, such
-            as `diagnostics.believed` finds in an earlier run.
+            as `diagnostics.believed_labels` tells of an earlier run.
         gradual: epochs until then.
 
     Example:
