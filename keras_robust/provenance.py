@@ -199,6 +199,8 @@ class ProvenanceModel(keras.Model):
         x = _with_checked_numbers(x, y)
         if isinstance(x, Feed):
             callbacks, keywords = _following(x, callbacks), {**keywords, "shuffle": False}
+        elif _is_tf_dataset(x):
+            keywords.setdefault("shuffle", False)  # Keras warns of its own default
         self._weigh_classes(class_weight)
         if self._penalty is not None and self.optimizer is not None:
             self._penalty.begin(self._directions, int(ops.convert_to_numpy(self.optimizer.iterations)))
@@ -343,9 +345,9 @@ def _with_checked_numbers(x, y):
         index = None if index is None else np.asarray(ops.convert_to_numpy(index) if ops.is_tensor(index) else index)
         if index is not None and index.size and not 0 <= int(index.min()) <= int(index.max()) <= LARGEST_INDEX:
             refuse("ProvenanceModel", "index", "numbers of samples from 0 and below 2^31", index)
-    tf = sys.modules.get("tensorflow")
-    if tf is None or not isinstance(x, tf.data.Dataset) or not isinstance(x.element_spec, tuple):
+    if not _is_tf_dataset(x) or not isinstance(x.element_spec, tuple):
         return x
+    tf = sys.modules["tensorflow"]
     targets = x.element_spec[1] if len(x.element_spec) > 1 else None
     wide = isinstance(targets, dict) and targets.get("index") is not None and targets["index"].dtype.is_integer
     if not wide or targets["index"].dtype.max <= LARGEST_INDEX:
@@ -359,6 +361,11 @@ def _with_checked_numbers(x, y):
             return (x, {**y, "index": tf.cast(index, tf.int32)}, *weight)
 
     return x.map(checked)
+
+
+def _is_tf_dataset(x):
+    tf = sys.modules.get("tensorflow")
+    return tf is not None and isinstance(x, tf.data.Dataset)
 
 
 def _split(metrics):
