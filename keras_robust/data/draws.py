@@ -53,8 +53,8 @@ def uniform(state, shape: tuple):
 
     Example:
 
-    >>> keras.ops.convert_to_numpy(uniform(np.array([3, 0]), (2, 2))).round(3).tolist()
-    [[0.49, 0.514], [0.066, 0.18]]
+    >>> [round(float(u), 3) for u in uniform(np.array([3, 0]), (4,))]
+    [0.49, 0.514, 0.066, 0.18]
     """
     count = 1
     for size in shape:
