@@ -92,8 +92,8 @@ class DivideMix(TwoViews):
     >>> noise = keras.layers.GaussianNoise(0.1, seed=0)
     >>> model = keras_robust.algorithms.DivideMix(network, 8, 2, probe=(x, y), warmup=1, augment=noise)
     >>> model.compile("sgd", keras_robust.CE(from_logits=True))
-    >>> data = keras_robust.data.with_provenance((x, y), batch_size=4)
-    >>> history = model.fit(data, epochs=3, verbose=0)
+    >>> targets = {"label": y, "index": np.arange(8)}
+    >>> history = model.fit(x, targets, batch_size=4, epochs=3, verbose=0)
     >>> history.history["phase"]
     [0, 2, 2]
     """

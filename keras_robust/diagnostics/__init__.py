@@ -5,6 +5,7 @@ from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
 from keras_robust.diagnostics.noise_report import report_noise
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
+from keras_robust.diagnostics.selected import Selection, selection
 from keras_robust.diagnostics.statistics import (
     Curve,
     MarginHistograms,
@@ -22,6 +23,7 @@ __all__ = [
     "Detection",
     "LoggedRun",
     "MarginHistograms",
+    "Selection",
     "Suspect",
     "SuspectReport",
     "WeightLog",
@@ -39,6 +41,7 @@ __all__ = [
     "pictures",
     "plots",
     "report_noise",
+    "selection",
     "suspect_sheet",
     "suspect_table",
     "write_suspects",

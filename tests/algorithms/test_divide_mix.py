@@ -1,16 +1,18 @@
 """DivideMix against its formulas in numpy, its mixture against scikit-learn's, and runs of it."""
 
+import warnings
+
 import keras
 import numpy as np
 import pytest
 from harness import once
 from scipy import stats
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from steps import (
     INDEX,
     LOSSES,
     RATE,
-    RNG,
     WEIGHTS,
     K,
     N,
@@ -29,8 +31,11 @@ import keras_robust as kr
 from keras_robust.algorithms import DivideMix
 from keras_robust.algorithms.mixture import small_loss_posterior
 from keras_robust.callbacks import SampleWeightLogger
+from keras_robust.catalog import ImageRecipe
 from keras_robust.data.draws import epoch_key, uniform
+from keras_robust.data.preprocessing import Preprocessing
 
+RNG = np.random.default_rng(1)
 VIEWS = [X + 0.3 * RNG.normal(size=X.shape).astype("float32") for _ in range(2)]
 BOTH = dict(zip(("view_0", "view_1"), VIEWS, strict=True))
 #: The samples by number: sample INDEX[i] is X[i].
@@ -54,12 +59,14 @@ def sharpened(p, temperature):
 def posteriors(losses):
     """What scikit-learn makes of the losses."""
     scaled = ((losses - losses.min()) / (losses.max() - losses.min())).reshape(-1, 1)
-    mixture = GaussianMixture(2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=0).fit(scaled)
+    mixture = GaussianMixture(2, max_iter=10, tol=1e-2, reg_covar=5e-4, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(scaled)
     return mixture.predict_proba(scaled)[:, mixture.means_.argmin()]
 
 
 @once
-@pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
 def test_the_posteriors_are_those_of_scikit_learn():
     rng = np.random.default_rng(0)
     losses = np.concatenate([rng.exponential(0.2, 300), rng.normal(3.0, 0.8, 100)])
@@ -244,6 +251,25 @@ def test_the_probe_may_be_a_data_set(make):
         model.begin(0, 1)
         found.append(numpy(model.posteriors))
     assert np.allclose(*found, atol=1e-6)
+
+
+@once
+def test_raw_images_are_prepared_and_their_feed_is_a_probe():
+    images = RNG.integers(0, 256, (12, 6, 6, 1)).astype("uint8")
+    y = np.arange(12) % K
+    front = Preprocessing(ImageRecipe("of tests", (0.5,), (0.25,), "none", shift=2, flip=True))
+    layers = [keras.layers.Flatten(), keras.layers.Dense(K)]
+    model = keras.Sequential([keras.Input((6, 6, 1), dtype="uint8"), front, *layers])
+    feed = kr.data.with_provenance((images, y), batch_size=5, pipeline="device")
+    model = DivideMix(model, 12, K, probe=feed, warmup=1)
+    model.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
+    history = model.fit(feed, epochs=3, verbose=0).history
+    prepared = ((images / 255 - 0.5) / 0.25).reshape(12, -1)
+    weights = [one.get_weights() for one in (model.model, model.second)]
+    expected = [posteriors(cross_entropy(logits(one, prepared), y)) for one in weights]
+    assert np.allclose(numpy(model.posteriors)[:-1], np.stack(expected, axis=-1), atol=1e-3)
+    assert history["labeled"][1:] == [model.labeled.mean()] * 2
+    assert np.allclose(model.predict(images, verbose=0), sum(logits(one, prepared) for one in weights) / 2, atol=1e-4)
 
 
 @once

@@ -4,13 +4,14 @@ import keras
 import numpy as np
 import pytest
 from harness import once
-from steps import LOSSES, RATE, RNG, WEIGHTS, K, N, X, Y, assert_step, log_softmax, logits, networks, numpy
+from steps import LOSSES, RATE, WEIGHTS, K, N, X, Y, assert_step, log_softmax, logits, networks, numpy
 
 import keras_robust as kr
 from keras_robust.algorithms import GJS
 from keras_robust.catalog import ImageRecipe
 from keras_robust.data.preprocessing import Preprocessing
 
+RNG = np.random.default_rng(2)
 OTHER = X[::-1] + RNG.normal(size=X.shape).astype("float32")
 RECIPE = ImageRecipe("of tests", (0.5,), (0.25,), "none", shift=2, flip=True)
 BOTH = {"view_0": X, "view_1": OTHER}
