@@ -229,8 +229,7 @@ class Algorithm(ProvenanceModel):
 
     def save_weights(self, filepath, overwrite=True, **keywords):
         """Saves everything: the networks, what is remembered of samples, and the optimizer."""
-        if self.optimizer is not None:
-            self.optimizer.build(self.trainable_variables)
+        self._build_optimizer()
         keras.Model.save_weights(self, filepath, overwrite=overwrite, **keywords)
 
     def load_weights(self, filepath, **keywords):
@@ -264,6 +263,12 @@ class Algorithm(ProvenanceModel):
         return cls(**{name: _restored(value) for name, value in config.items()})
 
     # How it does so
+
+    def _build_optimizer(self):
+        """Makes the variables of the optimizer, which training would make: a file has a place for each."""
+        if self.optimizer is not None and not self.optimizer.built:
+            with variable_scope(self):
+                self.optimizer.build(self.trainable_variables)
 
     def begin(self, epoch: int, epochs: int) -> None:
         """Begins an epoch, counted from 0, of a training of so many epochs; `fit` calls it."""
