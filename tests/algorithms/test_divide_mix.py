@@ -150,16 +150,17 @@ def mixed_objective(w, lam_u, epoch, temperature=0.5, threshold=0.5, sample_weig
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_a_mixed_step_is_that_of_the_formula(weighted):
+    assert uniform(np.array([epoch_key(0, 12), 0]), (1,))[0] < 0.5  # so that lam is 1 - l
     x, y = PROBE
     w = np.stack([posteriors(cross_entropy(logits(weights, x), y)) for weights in WEIGHTS[::-1]], axis=-1)[INDEX]
     assert ((w > 0.5).any(axis=0) & (w <= 0.5).any(axis=0)).all()
     weight = np.linspace(0.0, 2.0, N).astype("float32") if weighted else None
-    objective = mixed_objective(w, 25.0 * 6 / 16, 8, sample_weight=weight)
-    assert_step(made(warmup=2), objective, kr.CE(from_logits=True), x=BOTH, epoch=8, sample_weight=weight)
+    objective = mixed_objective(w, 25.0 * 10 / 16, 12, sample_weight=weight)
+    assert_step(made(warmup=2), objective, kr.CE(from_logits=True), x=BOTH, epoch=12, sample_weight=weight)
 
 
-@pytest.mark.parametrize("posterior", [0.0, 1.0])
-def test_all_labels_or_none_may_be_believed(posterior):
+@pytest.mark.parametrize("posterior", [0.0, 0.6, 1.0])
+def test_all_labels_or_none_may_be_believed_more_or_less(posterior):
     objective = mixed_objective(np.full((N, 2), posterior), 25.0, 20)
     model = made(warmup=2)
     model._look = lambda: model.posteriors.assign(np.full((N + 1, 2), posterior, "float32"))
