@@ -157,27 +157,26 @@ def pixels(images, y, x):
     height, width = images.shape[1:3]
     inside = ops.logical_and(ops.logical_and(y >= 0, y < height), ops.logical_and(x >= 0, x < width))
     match keras.backend.backend():
-        case "jax" if not isinstance(images, keras.KerasTensor):
+        case "jax":
             import jax
 
             # XLA would compute a place anew for every channel of its pixel.
             y, x = jax.lax.optimization_barrier((ops.where(inside, y, height), ops.broadcast_to(x, inside.shape)))
             number = ops.arange(images.shape[0])[:, None, None]
             return images.at[number, y, x].get(mode="fill", fill_value=0)
-        case "torch" if not isinstance(images, keras.KerasTensor):
+        case "torch":
             import torch
 
             number = torch.arange(images.shape[0], device=images.device)[:, None, None]
             found = images[number, y.clamp(0, height - 1), x.clamp(0, width - 1)]
             return found * inside[..., None]
-        case "tensorflow" if not isinstance(images, keras.KerasTensor):
+        case "tensorflow":
             import tensorflow as tf
 
             shape = tf.shape(inside)
             y, x = (tf.broadcast_to(tf.clip_by_value(at, 0, size - 1), shape) for at, size in ((y, height), (x, width)))
             found = tf.gather_nd(images, tf.stack([y, x], axis=-1), batch_dims=1)
             return tf.where(inside[..., None], found, tf.zeros((), images.dtype))
-    return images
 
 
 def select(condition, then, otherwise):

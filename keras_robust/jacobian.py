@@ -8,7 +8,7 @@ from keras import ops
 
 from keras_robust.backend import pullback
 from keras_robust.checks import at_least, refuse
-from keras_robust.data.preprocessing import Preprocessing
+from keras_robust.data.preprocessing import parted
 
 _PROJECTIONS = at_least(1, integer=True, optional=True)
 _SEED = at_least(0, integer=True)
@@ -77,7 +77,8 @@ class JacobianPenalty:
 
     def outputs(self, model, x, generator, training: bool = True):
         """Outputs of a model on a batch of images, and the penalty on images as the network sees them."""
-        x, model = _prepared(model, x, training)
+        front, model = parted(model)
+        x = x if front is None else front(x, training=training)
         if not ops.is_tensor(x) or not keras.backend.is_float_dtype(keras.backend.standardize_dtype(x.dtype)):
             refuse("JacobianPenalty", "x", "one tensor of floating-point images", _described(x))
         outputs, pull = pullback(model, x, training)
@@ -128,17 +129,6 @@ def jacobian_penalty(model: keras.Model, x, projections: int | None = None, seed
     """
     penalty = JacobianPenalty(1.0, projections, seed)
     return penalty.outputs(model, ops.convert_to_tensor(x), penalty.generator(), training)[1]
-
-
-def _prepared(model, x, training):
-    """Raw images as the network sees them, and the network; as they are, where nothing prepares them."""
-    layers = model.layers if isinstance(model, keras.Sequential) else []
-    if not layers or not isinstance(layers[0], Preprocessing):
-        return x, model
-    first, *rest = layers
-    if len(rest) > 1:
-        refuse("JacobianPenalty", "model", "Sequential, of info.preprocessing and a network", model)
-    return first(x, training=training), rest[0]
 
 
 def _described(value):

@@ -12,13 +12,13 @@ from keras_robust.backend import Constant, is_rehearsal, select
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.feed import Epochs, Feed
-from keras_robust.data.preprocessing import for_serving, parted
+from keras_robust.data.preprocessing import for_serving
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer, ends_in
 from keras_robust.metrics import ProvenanceMetric
 from keras_robust.registration import registered
-from keras_robust.watchers import warn_of_watchers
+from keras_robust.watchers import listed, warn_of_watchers
 
 # What a class may override so that it trains in its own way; the wrapper would go past it.
 _TRAINING = (
@@ -151,9 +151,7 @@ class ProvenanceModel(keras.Model):
     def call(self, inputs, training=None):
         if self._penalty is None or not training or is_rehearsal():
             return self.model(inputs, training=training)
-        front, network = parted(self.model)
-        images = inputs if front is None else front(inputs, training=True)
-        y_pred, penalty = self._penalty.outputs(network, images, self._directions)
+        y_pred, penalty = self._penalty.outputs(self.model, inputs, self._directions)
         self.add_loss(penalty)
         return y_pred
 
@@ -303,7 +301,7 @@ def _following(feed, callbacks):
         if not any(isinstance(one, Epochs) for one in callbacks.callbacks):
             callbacks.append(feed.epochs)
         return callbacks
-    given = list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+    given = listed(callbacks)
     return given if any(isinstance(one, Epochs) for one in given) else [feed.epochs, *given]
 
 

@@ -7,6 +7,12 @@ import keras
 _WATCHERS = (keras.callbacks.EarlyStopping, keras.callbacks.ModelCheckpoint, keras.callbacks.ReduceLROnPlateau)
 
 
+def listed(callbacks) -> list:
+    """What `fit` takes as callbacks, a list, one callback, a `CallbackList` or None, as a list."""
+    callbacks = getattr(callbacks, "callbacks", callbacks)
+    return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
+
+
 def warn_of_watchers(callbacks, stacklevel: int = 3) -> None:
     """Warns of each callback that watches a loss which another one, with a dict `schedules`, makes incomparable.
 
@@ -20,8 +26,7 @@ def warn_of_watchers(callbacks, stacklevel: int = 3) -> None:
 
     >>> warn_of_watchers([keras.callbacks.EarlyStopping("val_loss")])
     """
-    callbacks = getattr(callbacks, "callbacks", callbacks)
-    callbacks = callbacks if isinstance(callbacks, list | tuple) else [callbacks]
+    callbacks = listed(callbacks)
     moving = [name for one in callbacks for name in getattr(one, "schedules", ())]
     for one in callbacks:
         compares = isinstance(one, _WATCHERS) and getattr(one, "save_best_only", True)

@@ -153,5 +153,17 @@ def smallest(values, forget_rate):
     return np.argsort(values)[:count]
 
 
+def assert_resumed_is_whole(started, file):
+    """Three epochs at once end as two, and one more by a new model that loads their weights from the file."""
+    whole, first, second = started(), started(), started()
+    whole.fit(X, Y, batch_size=3, epochs=3, shuffle=False, verbose=0)
+    first.fit(X, Y, batch_size=3, epochs=2, shuffle=False, verbose=0)
+    first.save_weights(file)
+    second.load_weights(file)
+    second.fit(X, Y, batch_size=3, epochs=3, initial_epoch=2, shuffle=False, verbose=0)
+    for one, other in zip(whole.model.get_weights(), second.model.get_weights(), strict=True):
+        assert np.allclose(one, other, rtol=1e-6, atol=1e-7)
+
+
 def numpy(x):
     return np.asarray(ops.convert_to_numpy(x))

@@ -17,10 +17,20 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 # The house, from the ground up: a file imports from lower lines only, or from files above it on its own line.
 FLOORS = [
-    ["checks", "registration", "backend", "labels", "class_names", "schedules", "files", "weight_log"],
+    [
+        "checks",
+        "registration",
+        "backend",
+        "numerics",
+        "sample_numbers",
+        "labels",
+        "class_names",
+        "schedules",
+        "files",
+        "weight_log",
+    ],
     ["optimizers.steps", "optimizers.coupled", "optimizers.rates", "optimizers"],
     ["catalog.schema", "catalog.classes", "catalog.table", "catalog"],
-    ["losses.numerics"],
     ["losses.rows.generic", "losses.rows.jax", "losses.rows.tensorflow", "losses.rows.torch", "losses.rows"],
     ["losses.initialization", "losses.evidence", "losses.saved", "losses.declaration"],
     ["noise.transition", "noise.grammar", "noise.storage", "noise.label_files", "noise.corruption"],

@@ -12,7 +12,10 @@ from keras_robust.data.preprocessing import for_serving, parted
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import ends_in
 from keras_robust.losses import RobustLoss
+from keras_robust.losses.inputs import reduce_losses
 from keras_robust.provenance import ProvenanceModel
+from keras_robust.sample_numbers import refuse_strays, rows_of
+from keras_robust.watchers import listed
 
 
 class Algorithm(ProvenanceModel):
@@ -106,9 +109,8 @@ class Algorithm(ProvenanceModel):
 
     def counts(self, label, logits, sample_weight):
         """Which samples count, (batch,): not of the class to ignore, and not of weight 0."""
-        kept = ops.ones_like(logits[..., 0], dtype="bool")
-        if getattr(self.loss, "ignore_class", None) is not None:
-            kept = ops.logical_not(equals(class_ids(label, logits), self.loss.ignore_class))
+        kept = self._not_ignored(label, logits)
+        kept = ops.ones_like(logits[..., 0], dtype="bool") if kept is None else kept
         return kept if sample_weight is None else ops.logical_and(kept, ops.logical_not(equals(sample_weight, 0)))
 
     def mean(self, values, label, logits, sample_weight=None):
@@ -116,13 +118,9 @@ class Algorithm(ProvenanceModel):
 
         Under a TensorFlow strategy it is the share of a replica.
         """
-        from keras_robust.losses.inputs import reduce_losses
-
-        ignored = getattr(self.loss, "ignore_class", None)
-        mask = None if ignored is None else ops.logical_not(equals(class_ids(label, logits), ignored))
         if sample_weight is not None:
             values = select(equals(sample_weight, 0), ops.zeros_like(values), values)
-        return reduce_losses(values, sample_weight, mask, "sum_over_batch_size")
+        return reduce_losses(values, sample_weight, self._not_ignored(label, logits), "sum_over_batch_size")
 
     def selected(self, values, counts, forget_rate):
         """Which samples have the smallest values, (batch,): 1 - forget_rate of those that count, at least one.
@@ -143,11 +141,8 @@ class Algorithm(ProvenanceModel):
         """Weights with which `loss` is its mean over the chosen samples alone."""
         weight = ops.cast(chosen, "float32")
         total = ops.sum(weight)
-        ones = ops.cast(ops.ones_like(logits[..., 0]), "float32")
-        ignored = getattr(self.loss, "ignore_class", None)
-        if ignored is not None:
-            ones = ops.cast(ops.logical_not(equals(class_ids(label, logits), ignored)), "float32")
-        weight = weight * (ops.sum(ones) / select(equals(total, 0), ops.ones_like(total), total))
+        averaged = ops.sum(ops.cast(self.counts(label, logits, None), "float32"))
+        weight = weight * (averaged / select(equals(total, 0), ops.ones_like(total), total))
         return weight if sample_weight is None else weight * ops.cast(sample_weight, "float32")
 
     def remember(self, name, num_samples, num_classes, initializer="zeros"):
@@ -162,9 +157,7 @@ class Algorithm(ProvenanceModel):
         """
         if provenance.index is None:
             refuse(type(self).__name__, "index", 'given: targets {"label": ..., "index": ...}', "none")
-        rows = ops.reshape(ops.convert_to_tensor(provenance.index), (-1,))
-        known = ops.logical_and(rows >= 0, rows < num_samples)
-        return ops.cast(select(known, rows, num_samples), "int32")
+        return rows_of(provenance.index, num_samples)
 
     # What Keras calls
 
@@ -176,6 +169,15 @@ class Algorithm(ProvenanceModel):
             return first
         images = inputs if self._front is None else self._front(inputs, training=False)
         return (first + self.second(images, training=False)) / 2
+
+    def add_recorder(self, recorder):
+        """As `ProvenanceModel.add_recorder`, where a training step sees samples alone."""
+        if not self.records:
+            raise ValueError(
+                f"A step of {type(self).__name__} trains on mixed samples, so there is no record of one. Give "
+                "SampleWeightLogger a `probe`, the training data as they are, to look at after each epoch."
+            )
+        super().add_recorder(recorder)
 
     def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, *arguments, **keywords):
         """As `keras.Model.compile`, with one loss of logits."""
@@ -215,9 +217,8 @@ class Algorithm(ProvenanceModel):
         replicas = 1 if strategy is None else strategy.num_replicas_in_sync
         if replicas > 1 and (self.ranks or self.remembers):
             refuse(type(self).__name__, "strategy", "of one replica: samples are ranked or remembered", replicas)
-        given = getattr(callbacks, "callbacks", callbacks)
-        given = list(given) if isinstance(given, list | tuple) else [given] if given else []
-        return super().fit(x, y, batch_size, epochs, verbose, [Stages(self), *given], *arguments, **keywords)
+        callbacks = [Stages(self), *listed(callbacks)]
+        return super().fit(x, y, batch_size, epochs, verbose, callbacks, *arguments, **keywords)
 
     def save(self, filepath, overwrite=True, **keywords):
         """Saves what `predict` returns, a plain network of Keras, not compiled."""
@@ -263,6 +264,11 @@ class Algorithm(ProvenanceModel):
         return cls(**{name: _restored(value) for name, value in config.items()})
 
     # How it does so
+
+    def _not_ignored(self, label, logits):
+        """Samples that are not of the class to ignore, (batch,); None: all."""
+        ignored = getattr(self.loss, "ignore_class", None)
+        return None if ignored is None else ops.logical_not(equals(class_ids(label, logits), ignored))
 
     def _build_optimizer(self):
         """Makes the variables of the optimizer, which training would make: a file has a place for each."""
@@ -346,12 +352,8 @@ class Remembering(Algorithm):
 
     def end_epoch(self, epoch, logs):
         """Refuses numbers that were out of range, which a compiled step could not."""
-        spare = ops.convert_to_numpy(getattr(self, self.memory)[self.num_samples])
-        if np.any(spare):
-            raise ValueError(
-                f"A sample number was outside [0, {self.num_samples}), the numbers that num_samples={self.num_samples} "
-                f"of {type(self).__name__} allows. Number the training samples from 0, and count them all."
-            )
+        if np.any(ops.convert_to_numpy(getattr(self, self.memory)[self.num_samples])):
+            refuse_strays(type(self).__name__, self.num_samples)
 
 
 def ramped(forget_rate: float, gradual: int, exponent: float, epoch: int) -> float:

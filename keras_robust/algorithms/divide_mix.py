@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.algorithms.mixing import Mix, Mixer, floats, refuse_recorder
+from keras_robust.algorithms.mixing import Mix, Mixer, floats
 from keras_robust.algorithms.mixture import gaussian_mixture, small_loss_posterior
 from keras_robust.algorithms.probe import Probe
 from keras_robust.algorithms.views import TwoViews
@@ -15,6 +15,7 @@ from keras_robust.checks import Interval, at_least, greater_than, refuse
 from keras_robust.labels import Ids, class_ids, read_labels
 from keras_robust.losses import CE
 from keras_robust.registration import registered
+from keras_robust.sample_numbers import refuse_strays
 
 #: Phases of a training.
 WARMUP, AGREEMENT, MIXING = range(3)
@@ -172,10 +173,7 @@ class DivideMix(TwoViews):
     def end_epoch(self, epoch, logs):
         """Refuses numbers that were out of range, which a compiled step could not."""
         if float(ops.convert_to_numpy(self._strays)):
-            raise ValueError(
-                f"A sample number was outside [0, {self.num_samples}), the numbers that num_samples={self.num_samples} "
-                "of DivideMix allows. Number the training samples from 0, and count them all."
-            )
+            refuse_strays("DivideMix", self.num_samples)
         logs["labeled"] = float(self.labeled.mean()) if self._phase == MIXING else 1.0
 
     def outputs(self, x):
@@ -268,10 +266,6 @@ class DivideMix(TwoViews):
     @property
     def _ignored(self):
         return getattr(getattr(self, "loss", None), "ignore_class", None)
-
-    def add_recorder(self, recorder):
-        """Refuses: no sample is seen alone."""
-        refuse_recorder("DivideMix")
 
 
 def _probabilities(views):

@@ -114,11 +114,3 @@ def floats(owner, x):
             rule = "floats, for samples are mixed: cast them, or let the model begin with data.Preprocessing"
             refuse(owner, "x", rule, f"{dtype} of shape {tuple(one.shape)}")
     return x
-
-
-def refuse_recorder(owner):
-    """Says how samples are logged where a training step sees none of them alone."""
-    raise ValueError(
-        f"A step of {owner} trains on mixed samples, so there is no record of one. Give SampleWeightLogger a `probe`, "
-        "the training data as they are, to look at after each epoch."
-    )

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from keras_robust.algorithms.base import Algorithm
-from keras_robust.algorithms.mixing import Mix, Mixer, floats, refuse_recorder
+from keras_robust.algorithms.mixing import Mix, Mixer, floats
 from keras_robust.registration import registered
 
 
@@ -69,7 +69,3 @@ class Mixup(Algorithm):
         weight = None if sample_weight is None else mix.other(ops.convert_to_tensor(sample_weight))
         own, other = self.loss(label, logits, sample_weight), self.loss(mix.other(label), logits, weight)
         return mix.lam * own + (1.0 - mix.lam) * other
-
-    def add_recorder(self, recorder):
-        """Refuses: no sample is seen alone."""
-        refuse_recorder("Mixup")

@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import increase, select
+from keras_robust.backend import increase
 from keras_robust.labels import class_ids
+from keras_robust.sample_numbers import refuse_strays, rows_of
 from keras_robust.weight_log import RECORD
 
 # Columns of the two variables that a step writes.
@@ -49,10 +50,7 @@ class Recorder:
                 "SampleWeightLogger records one prediction a sample, y_pred of shape (batch, classes). "
                 f"Received: y_pred of shape {tuple(y_pred.shape)}."
             )
-        # Compared before they are made int32, where 2^32 would be 0.
-        rows = ops.reshape(ops.convert_to_tensor(provenance.index), (-1,))
-        known = ops.logical_and(rows >= 0, rows < self.num_samples)
-        rows = ops.cast(select(known, rows, self.num_samples), "int32")[:, None]
+        rows = rows_of(provenance.index, self.num_samples)[:, None]
         clean = ops.zeros_like(statistics.label) - 1
         if provenance.clean is not None:
             clean = class_ids(provenance.clean, y_pred)
@@ -71,10 +69,7 @@ class Recorder:
         """
         integers = np.asarray(ops.convert_to_numpy(self.integers))
         if integers[-1].any():
-            raise ValueError(
-                f"A sample number was outside [0, {self.num_samples}), the numbers that num_samples={self.num_samples} "
-                "of SampleWeightLogger allows. Number the training samples from 0, and count them all."
-            )
+            refuse_strays("SampleWeightLogger", self.num_samples)
         columns = dict(zip(INTEGERS, integers[:-1].T, strict=True))
         if columns["seen"].max(initial=0) > 1:
             raise ValueError(

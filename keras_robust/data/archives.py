@@ -141,7 +141,7 @@ class _told:  # noqa: N801
             raise ValueError(f"{self.path} does not hold readable {self.what}: {error}") from error
 
 
-READERS = (npz, idx, python_batches, binary)
+LAYOUTS = (npz, idx, python_batches, binary)
 
 
 def keras_folder() -> pathlib.Path:

@@ -1,5 +1,6 @@
 """Images from files without TensorFlow: read and cut to size by threads, each with draws of its own."""
 
+import contextlib
 import functools
 import math
 import os
@@ -50,12 +51,8 @@ class Cut:
         """
         if isinstance(self.source, Records):
             return self.source.read([position])[0]
-        Image, path = _pillow(), self.source.paths[position]
-        try:
-            with Image.open(path) as image:
-                return np.asarray(self._square(image.convert("RGB"), np.random.default_rng(draws)))
-        except (OSError, SyntaxError) as error:
-            raise ValueError(f"{path} is not a readable image: {error}") from None
+        with opened(self.source.paths[position]) as image:
+            return np.asarray(self._square(image, np.random.default_rng(draws)))
 
     def _square(self, image, rng):
         row, square, bilinear = self.recipe, (self.recipe.size,) * 2, _pillow().Resampling.BILINEAR
@@ -91,6 +88,20 @@ def _pillow():
     except ImportError as error:
         raise missing("Images are read with Pillow", "data") from error
     return Image
+
+
+@contextlib.contextmanager
+def opened(path):
+    """An image from a file, in three colors; an error in reading it names the file.
+
+    Raises:
+        ValueError: if it is not a readable image.
+    """
+    try:
+        with _pillow().open(path) as image:
+            yield image.convert("RGB")
+    except (OSError, SyntaxError) as error:
+        raise ValueError(f"{path} is not a readable image: {error}") from None
 
 
 class FileFeed(Feed):

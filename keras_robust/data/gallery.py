@@ -5,7 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_robust.catalog import CATALOG
-from keras_robust.checks import OneOf, missing, refuse
+from keras_robust.checks import OneOf, refuse
+from keras_robust.data.decoding import opened
 from keras_robust.data.folders import Files, Records
 from keras_robust.data.reading import read_dataset
 
@@ -77,12 +78,7 @@ def gallery(name: str, data_dir=None) -> Gallery:
 
 
 def _thumbnail(path):
-    try:
-        from PIL import Image, ImageOps
-    except ImportError as error:
-        raise missing("Images are read with Pillow", "data") from error
-    try:
-        with Image.open(path) as image:
-            return np.asarray(ImageOps.pad(image.convert("RGB"), (_SIDE, _SIDE)))
-    except (OSError, SyntaxError) as error:
-        raise ValueError(f"{path} is not a readable image: {error}") from None
+    with opened(path) as image:
+        from PIL import ImageOps
+
+        return np.asarray(ImageOps.pad(image, (_SIDE, _SIDE)))

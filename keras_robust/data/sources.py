@@ -105,7 +105,7 @@ def _archive(row, data_dir, download) -> Arrays:
 
 def _found(row, folders):
     """The data set, from the first folder that holds it, or None."""
-    for read in (*archives.READERS, _from_tfds):
+    for read in (*archives.LAYOUTS, _from_tfds):
         for folder in folders:
             if (found := read(folder, row)) is not None:
                 return found if isinstance(found, Arrays) else _checked(*found, row)

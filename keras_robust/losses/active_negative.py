@@ -10,7 +10,7 @@ from keras_robust.losses.algebra import PROBABILITY, ComposedLoss, NegativeNorma
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import current, parameter
 from keras_robust.losses.elementary import CE, FL, WEIGHT
-from keras_robust.losses.numerics import floor
+from keras_robust.numerics import floor
 from keras_robust.registration import registered
 
 

@@ -16,8 +16,8 @@ from keras_robust.checks import Interval, refuse
 from keras_robust.losses.base import Negative, OfProbability, RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.evidence import Probability
-from keras_robust.losses.numerics import ceiling, floor, log
 from keras_robust.losses.rows import share
+from keras_robust.numerics import ceiling, floor, log
 from keras_robust.registration import registered
 
 PROBABILITY = Interval(0.0, 1.0, open_low=True, open_high=True)

@@ -6,7 +6,7 @@ from keras_robust.backend import select
 from keras_robust.checks import greater_than
 from keras_robust.losses.algebra import ElementaryLoss
 from keras_robust.losses.declaration import current, parameter
-from keras_robust.losses.numerics import away_from_zero, expm1_over, floor, log, log1p, one_minus_exp
+from keras_robust.numerics import away_from_zero, expm1_over, floor, log, log1p, one_minus_exp
 from keras_robust.registration import registered
 
 

@@ -24,8 +24,8 @@ from keras_robust.losses.declaration import (
     snake_case,
 )
 from keras_robust.losses.evidence import Evidence, Probability
-from keras_robust.losses.numerics import SMALLEST, floor, log
 from keras_robust.losses.saved import check_saved, restored
+from keras_robust.numerics import SMALLEST, floor, log
 from keras_robust.registration import registered
 
 

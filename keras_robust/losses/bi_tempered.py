@@ -7,8 +7,8 @@ from keras_robust.checks import Interval, at_least
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import current, parameter
 from keras_robust.losses.inputs import as_predictions
-from keras_robust.losses.numerics import expm1_over, log1p_over
 from keras_robust.losses.rows import log_sum_exp
+from keras_robust.numerics import expm1_over, log1p_over
 from keras_robust.registration import registered
 
 TEMPERATURE = at_least(1.0)

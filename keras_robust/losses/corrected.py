@@ -10,7 +10,7 @@ from keras_robust.labels import Ids
 from keras_robust.losses.base import RobustLoss
 from keras_robust.losses.declaration import Part, parameter
 from keras_robust.losses.evidence import evidence as evidence_of
-from keras_robust.losses.numerics import SMALLEST
+from keras_robust.numerics import SMALLEST
 from keras_robust.registration import registered
 
 #: Largest condition number of a matrix that is inverted: float32 keeps three digits of the corrected loss then.

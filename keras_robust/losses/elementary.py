@@ -8,7 +8,7 @@ from keras_robust.backend import select
 from keras_robust.checks import Interval, at_least, refuse
 from keras_robust.losses.algebra import ComposedLoss, ElementaryLoss
 from keras_robust.losses.declaration import Moving, current, parameter
-from keras_robust.losses.numerics import ceiling, expm1_over, floor, log, one_minus_exp, smallest
+from keras_robust.numerics import ceiling, expm1_over, floor, log, one_minus_exp, smallest
 from keras_robust.registration import registered
 
 WEIGHT = at_least(0.0)

@@ -21,7 +21,7 @@ from keras import ops
 from keras_robust.backend import cached_property, largest, select
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
-from keras_robust.losses.numerics import SMALLEST, floor, one_minus_exp
+from keras_robust.numerics import SMALLEST, floor, one_minus_exp
 
 
 class Probability:

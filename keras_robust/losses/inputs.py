@@ -11,7 +11,7 @@ from keras.src.losses.loss import scale_loss_for_distribution
 
 from keras_robust import backend
 from keras_robust.labels import Ids
-from keras_robust.losses.numerics import SMALLEST, floor
+from keras_robust.numerics import SMALLEST, floor
 
 
 def log_of_probabilities(y_pred, dtype):

@@ -6,7 +6,7 @@ from keras_robust.backend import select
 from keras_robust.checks import Interval
 from keras_robust.losses.algebra import ElementaryLoss
 from keras_robust.losses.declaration import current, parameter
-from keras_robust.losses.numerics import SMALLEST, floor, log, log1p, one_minus_exp, smallest, where
+from keras_robust.numerics import SMALLEST, floor, log, log1p, one_minus_exp, smallest, where
 from keras_robust.registration import registered
 
 LINEAR = -40.0  # float64 cannot tell log(1 + e^x) from e^x below

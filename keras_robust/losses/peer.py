@@ -8,7 +8,7 @@ from keras_robust.losses.base import RobustLoss, Term, scaled_terms
 from keras_robust.losses.declaration import Part, current, parameter
 from keras_robust.losses.elementary import WEIGHT
 from keras_robust.losses.evidence import evidence as evidence_of
-from keras_robust.losses.numerics import floor
+from keras_robust.numerics import floor
 from keras_robust.registration import registered
 
 

@@ -11,7 +11,7 @@ from keras_robust.losses.algebra import ComposedLoss, SumOfTerms
 from keras_robust.losses.base import RobustLoss, Term
 from keras_robust.losses.declaration import Moving, Part, current, parameter
 from keras_robust.losses.elementary import CE, GCE, MAE, WEIGHT
-from keras_robust.losses.numerics import SMALLEST, away_from_zero, where
+from keras_robust.numerics import SMALLEST, away_from_zero, where
 from keras_robust.registration import registered
 
 HARD_OR_SOFT = OneOf(("hard", "soft"))

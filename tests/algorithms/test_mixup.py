@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from harness import once
 from scipy import stats
-from steps import LOSSES, RATE, K, N, X, Y, assert_step, logits, networks, numpy
+from steps import LOSSES, RATE, K, N, X, Y, assert_resumed_is_whole, assert_step, logits, networks, numpy
 
 import keras_robust as kr
 from keras_robust.algorithms import Mixup
@@ -84,14 +84,7 @@ def test_a_resumed_run_is_that_of_one_piece(tmp_path):
         model.compile(keras.optimizers.SGD(RATE, momentum=0.9), kr.CE(from_logits=True))
         return model
 
-    whole, first, second = started(), started(), started()
-    whole.fit(X, Y, batch_size=3, epochs=3, shuffle=False, verbose=0)
-    first.fit(X, Y, batch_size=3, epochs=2, shuffle=False, verbose=0)
-    first.save_weights(tmp_path / "all.weights.h5")
-    second.load_weights(tmp_path / "all.weights.h5")
-    second.fit(X, Y, batch_size=3, epochs=3, initial_epoch=2, shuffle=False, verbose=0)
-    for one, other in zip(whole.model.get_weights(), second.model.get_weights(), strict=True):
-        assert np.allclose(one, other, rtol=1e-6, atol=1e-7)
+    assert_resumed_is_whole(started, tmp_path / "all.weights.h5")
 
 
 @once

@@ -5,7 +5,7 @@ import math
 from keras import ops
 
 from keras_robust.backend import cached_property, largest, select
-from keras_robust.losses.numerics import SMALLEST, floor
+from keras_robust.numerics import SMALLEST, floor
 
 
 def log_sum_exp(x, keepdims=False):

@@ -9,8 +9,8 @@ import math
 import torch
 
 from keras_robust.backend import cached_property
-from keras_robust.losses.numerics import SMALLEST
 from keras_robust.losses.rows import generic
+from keras_robust.numerics import SMALLEST
 
 LOWEST = -50.0  # below it exp(-low) times a sum over classes leaves float32
 
