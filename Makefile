@@ -13,8 +13,9 @@ BACKENDS ?= tensorflow jax torch
 WORKERS ?= 2
 DOCS = NO_MKDOCS_2_WARNING=1 .venv/bin/mkdocs build --strict
 PIP = -m pip install --quiet --disable-pip-version-check
-# Python compiles a module when it is first imported, which most of them never are.
+# Python compiles a module when it is first imported, which most of them never are, and keeps what it compiled.
 LAZY = --no-compile
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo test check bench gpu docs lint clean
 

@@ -1,5 +1,6 @@
 """Settings of all tests: quiet backends, the seed, what JAX has compiled, and the choice of one loss."""
 
+import gc
 import hashlib
 import os
 import pathlib
@@ -35,6 +36,13 @@ def _seed():
     import keras  # not in the process that only hands out tests
 
     keras.utils.set_random_seed(0)
+
+
+def pytest_collection_finish():
+    """What was imported stays: the garbage collector need not walk it again, nor after every 700 new objects."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
 
 
 def pytest_addoption(parser):
