@@ -50,10 +50,14 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
-    name = config.getoption("--loss")
+    import keras
+
+    backend, name = keras.backend.backend(), config.getoption("--loss")
+    chosen = [item for item in items if all(backend in mark.args for mark in item.iter_markers("only"))]
     if name is not None:
         from choice import of_loss
 
-        chosen = of_loss(name, items)
-        config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
-        items[:] = chosen
+        chosen = of_loss(name, chosen)
+    kept = set(chosen)
+    config.hook.pytest_deselected(items=[item for item in items if item not in kept])
+    items[:] = chosen

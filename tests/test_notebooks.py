@@ -12,7 +12,7 @@ import jupyter_client
 import nbclient
 import nbformat
 import pytest
-from harness import BACKEND, once
+from harness import once
 
 import keras_robust
 
@@ -42,7 +42,7 @@ def kernel(tmp_path_factory):
     manager.shutdown_kernel(now=True)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="as on Colab, TensorFlow")
+@pytest.mark.only("tensorflow")  # as on Colab
 @pytest.mark.filterwarnings("ignore")  # Jupyter's own
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
 def test_notebooks_run(path, kernel):

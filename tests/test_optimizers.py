@@ -303,7 +303,7 @@ print("equal")
 """
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="only TensorFlow has replicas that clip apart")
+@pytest.mark.only("tensorflow")  # only there do replicas clip apart
 def test_two_replicas_clip_as_one():
     process = subprocess.run(
         [sys.executable, "-c", REPLICAS], env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True, text=True

@@ -122,7 +122,7 @@ def test_the_wrapper_itself_can_be_serialized(tmp_path):
     np.testing.assert_allclose(again.predict(X, verbose=0), model.predict(X, verbose=0), rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras exports SavedModels from TensorFlow and JAX")
+@pytest.mark.only("tensorflow", "jax")  # Keras exports SavedModels from these
 def test_exports_as_the_model_inside(tmp_path):
     import tensorflow as tf
 

@@ -142,7 +142,7 @@ print(bool(np.isclose(told, (models[2].predict(x, verbose=0) ** 2).sum(axis=-1).
 """
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="MirroredStrategy")
+@pytest.mark.only("tensorflow")  # MirroredStrategy
 def test_several_replicas_are_refused_where_ranks_or_memories_would_be_those_of_one():
     *refused, own = printed_by(MIRRORED).splitlines()
     words = "must be of one replica: samples are ranked or remembered. Received: strategy=2."
@@ -311,7 +311,7 @@ def test_arrays_pipelines_and_feeds_train_alike(kind):
     assert_same(trained[2], trained[0], atol=1e-6)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras takes one step at a time with PyTorch")
+@pytest.mark.only("tensorflow", "jax")  # Keras takes one step at a time with PyTorch
 @pytest.mark.parametrize("kind", [NLNL] if BACKEND == "jax" else [ELR, CoTeachingPlus])
 def test_several_steps_at_a_time(kind):
     trained = []

@@ -80,7 +80,7 @@ def assert_coupled_losses_see(rows, evaluated):
     assert value == pytest.approx(np.mean(parts) + penalty, rel=1e-5)
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="Keras trains on one device with PyTorch")
+@pytest.mark.only("tensorflow", "jax")  # Keras trains on one device with PyTorch
 def test_two_devices_equal_one(tmp_path):
     alone = run_here(CODE, 1, tmp_path / "1")["found"]
     together = printed_by(CODE, 2, tmp_path / "2").splitlines()[-1]

@@ -10,7 +10,6 @@ import sys
 import numpy as np
 import pytest
 import worker
-from harness import BACKEND
 
 from keras_robust.diagnostics import WeightLog, merged_log
 
@@ -62,7 +61,7 @@ def assert_same_log(log, expected):
         np.testing.assert_array_equal(log.array(field), expected.array(field), err_msg=field)
 
 
-@pytest.mark.skipif(BACKEND != "tensorflow", reason="MultiWorkerMirroredStrategy")
+@pytest.mark.only("tensorflow")  # MultiWorkerMirroredStrategy
 def test_two_workers_of_tensorflow_equal_one(tmp_path, single):
     """In a loop over Keras' training step; `fit` of Keras itself does not run there."""
     cluster = {"worker": [f"localhost:{port}" for port in free_ports(2)]}
@@ -74,7 +73,7 @@ def test_two_workers_of_tensorflow_equal_one(tmp_path, single):
         assert_same_log(WeightLog(tmp_path / str(rank)), single[1])
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="DistributedDataParallel")
+@pytest.mark.only("torch")  # DistributedDataParallel
 def test_two_processes_of_torch_equal_one(tmp_path, single):
     """In `fit`, in a loop of one's own, on raw images; each process knows its own losses, whose mean is the loss."""
     common = {"MASTER_ADDR": "localhost", "MASTER_PORT": str(free_ports(1)[0]), "WORLD_SIZE": "2"}

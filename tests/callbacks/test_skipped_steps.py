@@ -78,7 +78,7 @@ def test_a_healthy_run_is_not_reported(policy):
     assert fit(model, SkippedSteps(), initial_epoch=2, epochs=3).history["skipped_steps"] == [0]
 
 
-@pytest.mark.skipif(BACKEND == "torch", reason="steps_per_execution is refused by Keras")
+@pytest.mark.only("tensorflow", "jax")  # Keras refuses steps_per_execution on PyTorch
 @pytest.mark.parametrize(("factor", "skipped"), [(1.0, 0), (np.inf, 4)])
 @pytest.mark.filterwarnings("ignore:Your input ran out of data")
 def test_data_of_unknown_length(factor, skipped):

@@ -3,7 +3,6 @@
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
 from keras import ops
 
 import keras_robust as kr
@@ -41,7 +40,7 @@ def logged(folder):
     return callbacks.SampleWeightLogger(folder, num_samples=N)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="JAX tells what it compiles")
+@pytest.mark.only("jax")  # it tells what it compiles
 def test_the_step_is_compiled_once(tmp_path):
     """Whatever moves by epoch: the order, the augmentation, the loss, the record."""
     import jax
@@ -74,7 +73,7 @@ def test_half_precision_learns_and_what_is_not_of_the_network_stays_float32(tmp_
     assert not np.array_equal(margins, np.asarray(rounded))  # the record has the digits of float32
 
 
-@pytest.mark.skipif(BACKEND != "torch", reason="torch.compile")
+@pytest.mark.only("torch")  # torch.compile
 @pytest.mark.parametrize(("loss", "whole"), [(kr.GCE, True), (kr.ANLCE, False)])
 def test_a_loss_and_its_record_are_compiled(loss, whole):
     """What "aot_eager" compiles "eager" does; with the default, a `fit` takes minutes to compile.

@@ -18,7 +18,7 @@ from keras_robust.callbacks import HyperparameterSchedule, SampleWeightLogger
 from keras_robust.export import serving
 from keras_robust.schedules import Linear
 
-ON_TENSORFLOW = pytest.mark.skipif(BACKEND != "tensorflow", reason="the process that writes has TensorFlow")
+ON_TENSORFLOW = pytest.mark.only("tensorflow")  # the process that writes has it
 NAMES = ["cat", "dög", "owl", "fox"]
 N, K = 7, len(NAMES)
 RNG = np.random.default_rng(0)

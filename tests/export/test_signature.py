@@ -69,7 +69,7 @@ OTHER_NAMES = {
 }
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow writes")
+@pytest.mark.only("tensorflow")  # it writes
 @pytest.mark.filterwarnings("ignore:TensorFlow names inputs")
 def test_every_name_is_served(tmp_path):
     import tensorflow as tf

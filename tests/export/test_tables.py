@@ -7,12 +7,11 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND
 from keras import layers
 
 from keras_robust.export import serving
 
-pytestmark = pytest.mark.skipif(BACKEND != "tensorflow", reason="Keras calls these layers on TensorFlow alone")
+pytestmark = pytest.mark.only("tensorflow")  # Keras calls these layers there alone
 
 TEXTS = np.array(["a dog", "no cat here", "", "Ünknown", "dog dog cat"])
 WORDS = np.array(["cat", "dog", "nothing", "", "cat"])

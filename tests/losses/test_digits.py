@@ -135,10 +135,12 @@ def test_a_large_gamma_at_even_odds():
 @pytest.mark.parametrize("case", [case for case in CASES if case.name != "SparseRegularized"], ids=lambda case: case.id)
 def test_a_constant_added_to_all_logits_changes_nothing(case):
     rng = np.random.default_rng(0)
-    z = (rng.integers(-4096, 4096, size=(6, 10)) / 512).astype("float32")  # a shape of test_cases.py: compiled there
+    z = (rng.integers(-4096, 4096, size=(9, 10)) / 512).astype("float32")
     assert np.array_equal((z + np.float32(8192.0)) - np.float32(8192.0), z)
-    loss, y = case.make(from_logits=True), rng.integers(0, 10, 6).astype("int32")
-    for labels in (y, np.eye(10, dtype="float32")[y], rng.dirichlet(np.ones(10), size=6).astype("float32")):
-        at, moved = (value_and_gradient(loss, labels, logits) for logits in (z, z + np.float32(8192.0)))
-        np.testing.assert_allclose(moved[0], at[0], rtol=1e-6)
-        np.testing.assert_allclose(moved[1], at[1], rtol=1e-5, atol=1e-7)
+    loss, y = case.make(from_logits=True), rng.integers(0, 10, 9).astype("int32")
+    dense = np.concatenate([np.eye(10)[y[:4]], rng.dirichlet(np.ones(10), size=5)]).astype("float32")
+    both = np.concatenate([z, z + np.float32(8192.0)])  # 18 rows, as in test_cases.py: compiled there
+    for labels in (y, dense):
+        values, slopes = (np.split(array, 2) for array in value_and_gradient(loss, np.concatenate([labels] * 2), both))
+        np.testing.assert_allclose(values[1], values[0], rtol=1e-6)
+        np.testing.assert_allclose(slopes[1], slopes[0], rtol=1e-5, atol=1e-7)

@@ -119,31 +119,44 @@ def test_number_of_rows():
 
 
 @pytest.fixture(scope="module")
-def arrays():
-    return tuple(dict(np.load(FOLDER / name)) for name in ("inputs.npz", "cases.npz"))
+def cases():
+    return dict(np.load(FOLDER / "cases.npz"))
+
+
+@pytest.fixture(scope="module")
+def batches():
+    """All inputs of a number of classes as one batch, so that JAX compiles once for all losses.
+
+    Of each input, by its key: number of classes and where its rows lie. Of each number of classes: logits and labels.
+    """
+    inputs, places, parts = np.load(FOLDER / "inputs.npz"), {}, {}
+    for key in sorted(name.removesuffix("__logits") for name in inputs if name.endswith("__logits")):
+        z, y = inputs[f"{key}__logits"], inputs[f"{key}__labels"].astype("int32")
+        before = parts.setdefault(z.shape[-1], [])
+        start = sum(len(labels) for _, labels in before)
+        places[key] = z.shape[-1], slice(start, start + len(y))
+        before.append((z, y))
+    return places, {classes: [np.concatenate(part) for part in zip(*of, strict=True)] for classes, of in parts.items()}
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ROWS)
-def test_reference_values(name, dtype, arrays):
-    inputs, cases = arrays
-    alike = {}  # rows that are one call: the same loss, the same number of classes
+def test_reference_values(name, dtype, cases, batches):
+    places, arrays = batches
+    alike, wrong = {}, []  # rows that are one call: the same loss, the same number of classes
     for case, loss in ROWS[name]:
-        key = case["inputs"].split(":")[1]
-        logits, labels = inputs[key + "__logits"].astype(dtype), inputs[key + "__labels"].astype("int32")
+        classes, rows = places[case["inputs"].split(":")[1]]
         config = loss.get_config() | {"from_logits": True, "dtype": dtype}
-        rows = alike.setdefault((json.dumps(config, default=str), logits.shape[-1]), (type(loss), config, []))[-1]
-        rows.append((case, logits, labels))
-    wrong = []
-    for kind, config, rows in alike.values():
-        _, logits, labels = zip(*rows, strict=True)
+        one = alike.setdefault((json.dumps(config, default=str), classes), (type(loss).from_config(config), []))
+        one[1].append((case, rows))
+    for (_, classes), (loss, of) in alike.items():
+        z, y = arrays[classes][0].astype(dtype), arrays[classes][1]
         with wide_floats(dtype):
-            found = value_and_gradient(kind.from_config(config), np.concatenate(labels), np.concatenate(logits))
-        ends = np.cumsum([len(part) for part in labels])[:-1]
-        for (case, z, _), *got in zip(rows, *(np.split(array, ends) for array in found), strict=True):
+            values, gradient = value_and_gradient(loss, y, z)
+        for case, rows in of:
             expected = [cases[case["keys"][part]] for part in ("loss", "grad")]
             try:
-                assert_close(*got, *expected, z, dtype, ties(case))
+                assert_close(values[rows], gradient[rows], *expected, z[rows], dtype, ties(case))
             except AssertionError as error:
                 wrong.append(f"{case['id']}: {error}")
     assert not wrong, f"{len(wrong)} of {len(ROWS[name])} rows differ:\n" + "\n".join(wrong[:40])

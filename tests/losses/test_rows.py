@@ -238,7 +238,7 @@ def test_a_label_alone_costs_no_other_pass(monkeypatch):
     np.testing.assert_allclose(as_numpy(losses), -log_p, rtol=1e-5)
 
 
-@pytest.mark.skipif(BACKEND != "jax", reason="only JAX compiles what is not in jit")
+@pytest.mark.only("jax")  # it alone compiles what is not in jit
 def test_outside_of_jit_a_loss_is_compiled_once(caplog):
     import jax
 

@@ -16,7 +16,7 @@ from keras_robust.training.folder import read_history
 
 QUIET = Console(quiet=True)
 #: On PyTorch and JAX.
-on_two = pytest.mark.skipif(keras.backend.backend() == "tensorflow", reason="two backends are enough")
+on_two = pytest.mark.only("jax", "torch")  # two backends are enough
 MINE = recipes.Recipe(
     paper=None, dataset="digits", label="mine", loss="GCE()", network="cnn2", source="a test", noise="pair:0.2",
     epochs=4, batch_size=8, learning_rate=0.01, schedule="constant", momentum=0.9, weight_decay=0,
