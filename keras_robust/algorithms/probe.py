@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from keras_robust.checks import refuse
-from keras_robust.provenance import read_provenance
+from keras_robust.targets import read_provenance
 
 
 class Probe:
