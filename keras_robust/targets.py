@@ -76,11 +76,11 @@ def names_of_outputs(model: keras.Model, predicted=None) -> tuple:
     return names
 
 
-def by_output(values, outputs: tuple, name: str, lacking: bool = True) -> dict:
+def by_output(values, outputs: tuple, name: str, lacking: bool = True, owner: str = "ProvenanceModel") -> dict:
     """Values of each output by its name, from a dict or a list in the order of the outputs.
 
     Args:
-        name: what they are, for the error.
+        name, owner: what they are and who reads them, for the error.
         lacking: whether some may be left out.
 
     Raises:
@@ -91,7 +91,7 @@ def by_output(values, outputs: tuple, name: str, lacking: bool = True) -> dict:
     known = isinstance(values, dict) and values.keys() <= set(outputs) and (lacking or len(values) == len(outputs))
     if not known:
         told = sorted(map(str, values)) if isinstance(values, dict) else type(values).__name__
-        refuse("ProvenanceModel", name, f"a dict by output: {', '.join(outputs)}", told)
+        refuse(owner, name, f"a dict by output: {', '.join(map(str, outputs))}", told)
     return dict(values)
 
 

@@ -202,7 +202,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         provenance = read_provenance(y, "the probe of SampleWeightLogger", outputs)
         if outputs:
             parts = (predicted, provenance.label, provenance.clean)
-            predicted, label, clean = (by_output(one or {}, outputs, "probe").get(self.output) for one in parts)
+            predicted, label, clean = (_part(one, outputs, self.output) for one in parts)
             provenance = provenance._replace(label=label, clean=clean)
         y_pred, label = ops.convert_to_tensor(predicted), _as_tensor(provenance.label)
         if len(y_pred.shape) != 2:
@@ -262,6 +262,10 @@ class SampleWeightLogger(keras.callbacks.Callback):
 def _plain(optimizer):
     """The optimizer inside one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _part(values, outputs, output):
+    return None if values is None else by_output(values, outputs, "probe", owner="SampleWeightLogger").get(output)
 
 
 def _as_tensor(y):
