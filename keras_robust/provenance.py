@@ -11,7 +11,7 @@ from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.preprocessing import for_serving
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.last_layer import check_last_layer, ends_in
-from keras_robust.metrics import MetricGroup, joined_metrics, parted_metrics
+from keras_robust.metric_group import MetricGroup, joined_metrics, parted_metrics
 from keras_robust.overrides import refuse_training_of_its_own
 from keras_robust.registration import registered
 from keras_robust.targets import (

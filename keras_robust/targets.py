@@ -58,7 +58,8 @@ def names_of_outputs(model: keras.Model, predicted=None) -> tuple:
     named = getattr(model, "output_names", None) or ()
     if predicted is None:
         try:
-            predicted = getattr(model, "_outputs_struct", None) or list(model.outputs or ())
+            predicted = getattr(model, "_outputs_struct", None)
+            predicted = list(model.outputs or ()) if predicted is None else predicted
         except (AttributeError, ValueError):
             return ()
         if isinstance(predicted, list | tuple) and len(predicted) == 1:
@@ -108,12 +109,13 @@ def of_label(sample_weight):
 
 
 def weights_of_targets(sample_weight, y):
-    """Weights by output, in the structure of targets {"label": {...}, ...}, as Keras wants those of arrays."""
-    if not isinstance(sample_weight, dict | list | tuple) or not isinstance(y, dict) or "label" not in y:
+    """Weights by output in the structure of the targets, as Keras wants those of arrays; 1 where an output has none."""
+    if not isinstance(sample_weight, dict | list | tuple) or not isinstance(y, dict | list | tuple):
         return sample_weight
-    labels = y["label"]
-    if isinstance(sample_weight, dict) and sample_weight.keys() == y.keys():
+    if isinstance(sample_weight, dict) and isinstance(y, dict) and sample_weight.keys() == y.keys():
         return sample_weight
+    targets = y if isinstance(y, dict) and "label" in y else {"label": y}
+    labels = targets["label"]
     if not isinstance(labels, dict | list | tuple):
         refuse("ProvenanceModel", "sample_weight", "one array: the labels are of one output", type(sample_weight))
     names = tuple(labels) if isinstance(labels, dict) else tuple(range(len(labels)))
@@ -121,6 +123,8 @@ def weights_of_targets(sample_weight, y):
     ones = np.ones(len(keras.tree.flatten(labels)[0]), "float32")
     weights = [given.get(name, ones) for name in names]
     weights = dict(zip(names, weights, strict=True)) if isinstance(labels, dict) else type(labels)(weights)
+    if targets is not y:
+        return weights
     return {name: weights if name == "label" else keras.tree.map_structure(lambda _: ones, y[name]) for name in y}
 
 
