@@ -188,10 +188,14 @@ class Algorithm(ProvenanceModel):
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, *arguments, **keywords):
         """As `keras.Model.fit`."""
-        if self.ranks or self.remembers:
-            check_replicas(type(self).__name__, self)
+        self._check_replicas()
         callbacks = [Stages(self), *listed(callbacks)]
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, *arguments, **keywords)
+
+    def train_on_batch(self, *arguments, **keywords):
+        """As `keras.Model.train_on_batch`."""
+        self._check_replicas()
+        return super().train_on_batch(*arguments, **keywords)
 
     def save(self, filepath, overwrite=True, **keywords):
         """Saves what `predict` returns, a plain network of Keras, not compiled."""
@@ -246,6 +250,10 @@ class Algorithm(ProvenanceModel):
             return kept
         mask = align_weights(ops.cast(mask, "bool"), tuple(logits.shape[:-1]), "The mask of the logits")
         return mask if kept is None else ops.logical_and(kept, mask)
+
+    def _check_replicas(self):
+        if self.ranks or self.remembers:
+            check_replicas(type(self).__name__, self)
 
     def _build_optimizer(self):
         """Makes the variables of the optimizer, which training would make: a file has a place for each."""
