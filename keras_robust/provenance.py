@@ -187,11 +187,11 @@ class ProvenanceModel(keras.Model):
 
     def compute_training_loss(self, x, provenance, outputs, sample_weight):
         """What a step of training makes smaller, penalties of the weights included."""
-        return super().compute_loss(x, provenance.label, outputs, sample_weight, True)
+        return super().compute_loss(x, provenance.label, self.prediction(outputs), sample_weight, True)
 
     def prediction(self, outputs):
         """What metrics and recorders see of the outputs of a step."""
-        return outputs
+        return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
         y_pred = self.prediction(y_pred)
@@ -210,6 +210,8 @@ class ProvenanceModel(keras.Model):
         provenance, weight = read_provenance(y, outputs=outputs), of_label(sample_weight)
         classes = dict(self._class_weights) if self._training_now else {}
         if not outputs:
+            if classes.keys() - {None}:
+                refuse("fit", "class_weight", "a dict {class id: weight} for one output", sorted(classes))
             return provenance, classes[None].times(weight, provenance.label, y_pred) if classes else weight
         if None in classes:
             refuse("fit", "class_weight", f"a dict by output, {', '.join(outputs)}", classes[None].weights)
@@ -238,12 +240,8 @@ class ProvenanceModel(keras.Model):
             rule = f"the output that is recorded or measured, one of {', '.join(outputs)}"
             refuse("ProvenanceModel", "output", rule, output)
         if output is not None and output not in outputs:
-            refuse(
-                "ProvenanceModel",
-                "output",
-                f"one of {', '.join(outputs)}" if outputs else "None: the model has one",
-                output,
-            )
+            rule = f"one of {', '.join(outputs)}" if outputs else "None: the model has one"
+            refuse("ProvenanceModel", "output", rule, output)
         return by_output(values, outputs, "output").get(output) if isinstance(values, dict | list | tuple) else values
 
     def _weigh_classes(self, class_weight):

@@ -146,6 +146,19 @@ def test_what_does_not_fit_the_outputs_is_named(targets, keywords, words):
 
 
 @once
+def test_a_list_of_one_output_is_one(tmp_path):
+    inputs = keras.Input((D,))
+    model = kr.ProvenanceModel(keras.Model(inputs, [keras.layers.Dense(3)(inputs)]))
+    model.compile("sgd", kr.CE(from_logits=True), metrics=[kr.metrics.MemorizedShare()])
+    targets = {"label": LABEL["a"], "index": np.arange(N), "clean": CLEAN["a"]}
+    logger = SampleWeightLogger(tmp_path, num_samples=N)
+    assert "memorized_share" in model.fit(X, targets, callbacks=[logger], class_weight={0: 2.0}, **FIT).history
+    assert np.array_equal(logger.log().labels, LABEL["a"])
+    with pytest.raises(ValueError, match="`class_weight` of fit must be a dict {class id: weight} for one output"):
+        model.fit(X, targets, class_weight={"a": {0: 2.0}}, **FIT)
+
+
+@once
 def test_what_several_outputs_do_not_have(tmp_path):
     model = compiled(kr.ProvenanceModel(network("dict")))
     for output in (None, "c"):
