@@ -344,6 +344,23 @@ def place_among_replicas() -> tuple:
     return 0, 1
 
 
+def count_of_replicas(model) -> int:
+    """Replicas that each take a part of a batch by themselves: of a TensorFlow strategy, or processes of PyTorch.
+
+    On JAX a step sees the whole batch, however many devices share it.
+    """
+    match keras.backend.backend():
+        case "tensorflow":
+            strategy = getattr(model, "distribute_strategy", None)
+            return 1 if strategy is None else strategy.num_replicas_in_sync
+        case "torch":
+            from torch import distributed
+
+            joined = distributed.is_available() and distributed.is_initialized()
+            return distributed.get_world_size() if joined else 1
+    return 1
+
+
 def variable_scope(model):
     """A context in which new variables are spread over devices as those of the model are."""
     strategy = getattr(model, "distribute_strategy", None) if keras.backend.backend() == "tensorflow" else None

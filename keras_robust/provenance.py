@@ -1,89 +1,31 @@
 """Training on targets that say which sample each one is: {"label", "index", "clean"}."""
 
-import sys
-import types
-from typing import Any, NamedTuple
-
 import keras
-import numpy as np
 from keras import ops
 
-from keras_robust.backend import Constant, is_rehearsal, select
+from keras_robust.backend import is_rehearsal
 from keras_robust.carrier import carry, compiled_losses
-from keras_robust.checks import at_least, refuse
+from keras_robust.checks import refuse
+from keras_robust.class_weights import ClassWeights
 from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.preprocessing import for_serving
 from keras_robust.jacobian import JacobianPenalty
-from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer, ends_in
-from keras_robust.metrics import ProvenanceMetric
+from keras_robust.metric_group import MetricGroup, joined_metrics, parted_metrics
+from keras_robust.overrides import refuse_training_of_its_own
 from keras_robust.registration import registered
-from keras_robust.watchers import listed, warn_of_watchers
-
-# What a class may override so that it trains in its own way; the wrapper would go past it.
-_TRAINING = (
-    *("train_step", "test_step", "predict_step", "compute_loss", "compute_metrics", "fit", "evaluate", "predict"),
-    *("train_on_batch", "test_on_batch", "predict_on_batch", "make_train_function", "make_test_function"),
+from keras_robust.targets import (
+    Provenance,
+    as_outputs,
+    by_output,
+    is_tf_dataset,
+    names_of_outputs,
+    of_label,
+    read_provenance,
+    weights_of_targets,
+    with_checked_numbers,
 )
-# KerasHub's tasks put their preprocessor around these, which does nothing where there is none.
-_PREPROCESSING = ("fit", "evaluate", "predict", "train_on_batch", "test_on_batch", "predict_on_batch")
-LARGEST_INDEX = 2**31 - 1  # numbers of samples are int32
-
-
-class Provenance(NamedTuple):
-    """Targets taken apart: the given labels, the numbers of the samples, the clean labels; the last two may be None."""
-
-    label: Any
-    index: Any = None
-    clean: Any = None
-
-
-def read_provenance(y, owner: str = "ProvenanceModel") -> Provenance:
-    """Takes targets apart; anything but a dict is a plain label.
-
-    Raises:
-        ValueError: for a dict without "label", or with other keys than those of `Provenance`; for numbers of samples
-            that are not whole.
-    """
-    if not isinstance(y, dict):
-        return Provenance(y)
-    if "label" not in y or not y.keys() <= set(Provenance._fields):
-        rule = 'labels, or a dict of "label" with "index" and "clean" where they are known; it takes one output'
-        refuse(owner, "y", rule, sorted(map(str, y)))
-    # Where only shapes are asked for, numbers of samples may come as their mean.
-    if y.get("index") is not None and "int" not in (dtype := _dtype(y["index"])) and not is_rehearsal():
-        refuse(owner, "index", "whole numbers, one for each sample", f"{dtype} of shape {tuple(y['index'].shape)}")
-    return Provenance(**y)
-
-
-def _dtype(values):
-    return keras.backend.standardize_dtype(getattr(values, "dtype", None) or np.asarray(values).dtype)
-
-
-class MetricGroup(keras.metrics.Metric):
-    """The provenance metrics of a model, as one metric whose result is theirs by name."""
-
-    def __init__(self):
-        super().__init__(name="provenance")
-        self.members = []
-        self.weighted = []
-
-    @property
-    def variables(self):
-        return [variable for metric in self.members + self.weighted for variable in metric.variables]
-
-    def reset_state(self):
-        for metric in self.members + self.weighted:
-            metric.reset_state()
-
-    def update_state(self, y_true, y_pred, sample_weight=None):
-        for metric in self.members:
-            metric.update_state(y_true, y_pred)
-        for metric in self.weighted:
-            metric.update_state(y_true, y_pred, sample_weight)
-
-    def result(self):
-        return {metric.name: metric.result() for metric in self.members + self.weighted}
+from keras_robust.watchers import listed, warn_of_watchers
 
 
 @registered
@@ -95,6 +37,11 @@ class ProvenanceModel(keras.Model):
     may be left out where nothing asks for them; plain labels, of validation data for example, are taken as they are.
     `class_weight` of `fit` multiplies the loss of each sample by the weight of its given label.
 
+    A model of several outputs, a dict of them or a functional one, takes targets {"label": {output: labels}, "index",
+    "clean": {output: labels}}; "clean" may hold some outputs only. Losses, loss weights and metrics are given by
+    output, as Keras has them, and so are `class_weight`, {output: {class id: weight}}, and sample weights, where an
+    output that is left out has weights 1. A recorder says which `output` it records.
+
     When `fit` starts, what would be silent is said: a loss that contradicts the model's last layer, a callback that
     watches a loss while a number of it moves, numbers of samples that are no int32.
 
@@ -103,12 +50,12 @@ class ProvenanceModel(keras.Model):
     `data.for_serving` has it, not compiled: it loads without this package.
 
     Args:
-        model: any `keras.Model` with one output that trains as Keras' own do.
-        penalty: a `jacobian.JacobianPenalty` that every training step adds to the loss, or None.
+        model: any `keras.Model` that trains as Keras' own do, with one output or with several that have names.
+        penalty: a `jacobian.JacobianPenalty` that every training step adds to the loss, or None; for one output.
 
     Raises:
-        ValueError: for a model of several outputs, or one whose class overrides `train_step`, `compute_loss`, `fit`,
-            `predict` or the like, which this wrapper would go past.
+        ValueError: for a model whose class overrides `train_step`, `compute_loss`, `fit`, `predict` or the like, which
+            this wrapper would go past; for several outputs without names.
 
     Example:
 
@@ -128,12 +75,14 @@ class ProvenanceModel(keras.Model):
         self._penalty, self._directions = penalty, penalty and penalty.generator()
         if not isinstance(model, keras.Model) or isinstance(model, ProvenanceModel):
             refuse("ProvenanceModel", "model", "a keras.Model that is not wrapped already", model)
-        _refuse_training_of_its_own(model)
-        if len(getattr(model, "outputs", None) or [None]) > 1:
-            shapes = [output.shape for output in model.outputs]
-            refuse("ProvenanceModel", "model", "a model with one output", f"{model.name} with outputs {shapes}")
+        refuse_training_of_its_own(model)
+        outputs = names_of_outputs(model)
+        if penalty is not None and outputs:
+            refuse("ProvenanceModel", "penalty", f"None for several outputs, {', '.join(outputs)}", penalty)
+        if outputs:
+            self.output_names = list(model.output_names)
         self.model = model
-        self._class_weight, self._training_now = None, False
+        self._class_weights, self._training_now = (), False
         self._group = MetricGroup()
         self._recorders = ()
         self.built = model.built
@@ -144,7 +93,10 @@ class ProvenanceModel(keras.Model):
         return self._recorders
 
     def add_recorder(self, recorder) -> None:
-        """Has `recorder.write(provenance, y_pred)` called in the training step; its `variables` are carried into it."""
+        """Has `recorder.write(provenance, y_pred)` called in the training step; its `variables` are carried into it.
+
+        `recorder.output` names the output that it sees, where the model has several.
+        """
         self._recorders = (*self._recorders, recorder)
         carry(self, recorder.variables)
 
@@ -160,9 +112,9 @@ class ProvenanceModel(keras.Model):
     ):
         """As `keras.Model.compile`; `metrics` and `weighted_metrics` may hold metrics of `keras_robust.metrics`."""
         for given in (metrics, weighted_metrics):
-            _refuse_accuracy_of_a_logit(self.model, given)
-        self._group.members, metrics = _split(metrics)
-        self._group.weighted, weighted_metrics = _split(weighted_metrics)
+            _refuse_accuracy_of_a_logit(self.model, given, names_of_outputs(self.model))
+        self._group.members, metrics = parted_metrics(metrics)
+        self._group.weighted, weighted_metrics = parted_metrics(weighted_metrics)
         keywords |= {"loss_weights": loss_weights, "metrics": metrics, "weighted_metrics": weighted_metrics}
         self._recorders = ()
         super().compile(self._compiled_inside(optimizer, loss, keywords), loss, **keywords)
@@ -177,7 +129,7 @@ class ProvenanceModel(keras.Model):
         config = super().get_compile_config()
         for key, ours in (("metrics", self._group.members), ("weighted_metrics", self._group.weighted)):
             if ours:
-                config[key] = [*map(keras.saving.serialize_keras_object, ours), *(config[key] or ())]
+                config[key] = joined_metrics(ours, config[key])
         return config
 
     def compile_from_config(self, config):
@@ -194,84 +146,114 @@ class ProvenanceModel(keras.Model):
         """
         check_last_layer(self.model)
         warn_of_watchers(callbacks)
-        x = _with_checked_numbers(x, y)
+        x = with_checked_numbers(x, y, names_of_outputs(self.model))
+        if keywords.get("sample_weight") is not None:
+            keywords["sample_weight"] = weights_of_targets(keywords["sample_weight"], y)
+        if isinstance(validation := keywords.get("validation_data"), tuple) and len(validation) == 3:
+            keywords["validation_data"] = (*validation[:2], weights_of_targets(validation[2], validation[1]))
         if isinstance(x, Feed):
             callbacks, keywords = _following(x, callbacks), {**keywords, "shuffle": False}
-        elif _is_tf_dataset(x):
+        elif is_tf_dataset(x):
             keywords.setdefault("shuffle", False)  # Keras warns of its own default
         self._weigh_classes(class_weight)
         if self._penalty is not None and self.optimizer is not None:
             self._penalty.begin(self._directions, int(ops.convert_to_numpy(self.optimizer.iterations)))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **keywords)
 
+    def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **keywords):
+        """As `keras.Model.evaluate`."""
+        return super().evaluate(x, y, batch_size, verbose, weights_of_targets(sample_weight, y), **keywords)
+
     def train_on_batch(self, x, y=None, sample_weight=None, class_weight=None, **keywords):
         """As `keras.Model.train_on_batch`; `class_weight` and `sample_weight` may be given together."""
         check_last_layer(self.model)
-        _with_checked_numbers(x, y)
+        with_checked_numbers(x, y, names_of_outputs(self.model))
         self._weigh_classes(class_weight)
         return super().train_on_batch(x, y, sample_weight=sample_weight, **keywords)
 
     def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None, training=True):
-        provenance = read_provenance(y)
         # The step computes the loss, then the metrics: whether it trains, only the loss is told.
         self._training_now = training
         seen = self.prediction(y_pred)
-        if isinstance(seen, dict | list | tuple):
-            refuse("ProvenanceModel", "model", "a model with one output", f"{self.model.name} with {len(seen)}")
+        provenance, weight = self._read(y, seen, sample_weight)
         if training:
             for recorder in self._recorders:
-                recorder.write(provenance, seen)
-        weight = self._weighed(_of_label(sample_weight), provenance.label, seen)
-        if training:
+                output = getattr(recorder, "output", None)
+                recorder.write(
+                    Provenance(*(self._of(output, one, seen) for one in provenance)), self._of(output, seen, seen)
+                )
             return self.compute_training_loss(x, provenance, y_pred, weight)
         return super().compute_loss(x, provenance.label, seen, weight, training)
 
     def compute_training_loss(self, x, provenance, outputs, sample_weight):
         """What a step of training makes smaller, penalties of the weights included."""
-        return super().compute_loss(x, provenance.label, outputs, sample_weight, True)
+        return super().compute_loss(x, provenance.label, self.prediction(outputs), sample_weight, True)
 
     def prediction(self, outputs):
         """What metrics and recorders see of the outputs of a step."""
-        return outputs
+        return outputs[0] if isinstance(outputs, list | tuple) and len(outputs) == 1 else outputs
 
     def compute_metrics(self, x, y, y_pred, sample_weight=None):
-        provenance, y_pred = read_provenance(y), self.prediction(y_pred)
-        sample_weight = self._weighed(_of_label(sample_weight), provenance.label, y_pred)
-        if provenance.label is not y:
-            self._group.update_state(provenance._asdict(), y_pred, sample_weight)
-        return super().compute_metrics(x, provenance.label, y_pred, sample_weight)
+        y_pred = self.prediction(y_pred)
+        provenance, weight = self._read(y, y_pred, sample_weight)
+        if isinstance(y, dict) and "label" in y:
+            self._group.update_state(
+                lambda output: {name: self._of(output, one, y_pred) for name, one in provenance._asdict().items()},
+                lambda output: self._of(output, y_pred, y_pred),
+                lambda output: self._of(output, weight, y_pred),
+            )
+        return super().compute_metrics(x, provenance.label, y_pred, weight)
+
+    def _read(self, y, y_pred, sample_weight):
+        """The targets taken apart, and the weights of the samples; both, where outputs are several, as these are."""
+        outputs = names_of_outputs(self.model, y_pred)
+        provenance, weight = read_provenance(y, outputs=outputs), of_label(sample_weight)
+        classes = dict(self._class_weights) if self._training_now else {}
+        if not outputs:
+            if classes.keys() - {None}:
+                refuse("fit", "class_weight", "a dict {class id: weight} for one output", sorted(classes))
+            return provenance, classes[None].times(weight, provenance.label, y_pred) if classes else weight
+        if None in classes:
+            refuse("fit", "class_weight", f"a dict by output, {', '.join(outputs)}", classes[None].weights)
+        predicted = by_output(y_pred, outputs, "model")
+        loss = self.loss if isinstance(self.loss, dict) else {}
+        labels = by_output(
+            provenance.label, outputs, "label", lacking=any(loss.get(o) is None for o in outputs if loss)
+        )
+        clean = None if provenance.clean is None else by_output(provenance.clean, outputs, "clean")
+        if isinstance(weight, dict | list | tuple):
+            weights = by_output(weight, outputs, "sample_weight")
+        else:
+            weights = dict.fromkeys(outputs, weight)
+        for output, of_output in classes.items():
+            if output not in labels:
+                refuse("fit", "class_weight", f"a dict by output, {', '.join(outputs)}", output)
+            weights[output] = of_output.times(weights.get(output), labels[output], predicted[output])
+        provenance = provenance._replace(label=as_outputs({o: labels.get(o) for o in outputs}, y_pred), clean=clean)
+        weighted = any(one is not None for one in weights.values())
+        return provenance, as_outputs({o: weights.get(o) for o in outputs}, y_pred) if weighted else None
+
+    def _of(self, output, values, y_pred):
+        """Values of one output, where the model has several; numbers of samples are of all."""
+        outputs = names_of_outputs(self.model, y_pred)
+        if output is None and outputs:
+            rule = f"the output that is recorded or measured, one of {', '.join(outputs)}"
+            refuse("ProvenanceModel", "output", rule, output)
+        if output is not None and output not in outputs:
+            rule = f"one of {', '.join(outputs)}" if outputs else "None: the model has one"
+            refuse("ProvenanceModel", "output", rule, output)
+        return by_output(values, outputs, "output").get(output) if isinstance(values, dict | list | tuple) else values
 
     def _weigh_classes(self, class_weight):
-        """Sets the weights of the classes, which are constants of the compiled step."""
-        if class_weight is not None:
-            number = at_least(0.0)
-            rule = "a dict {class id: weight}, or None"
-            if not isinstance(class_weight, dict) or not all(isinstance(k, int | np.integer) for k in class_weight):
-                refuse("fit", "class_weight", rule, class_weight)
-            weights = {int(k): number.check("fit", "class_weight", w) for k, w in class_weight.items()}
-            class_weight = types.MappingProxyType(weights)  # Keras would track a dict
-            self._class_table = None
-        if class_weight != self._class_weight:
-            self._class_weight, self.train_function = class_weight, None
-
-    def _weighed(self, sample_weight, label, y_pred):
-        """The weights of samples, times those of their classes while training."""
-        if self._class_weight is None or not self._training_now:
-            return sample_weight
-        classes = max(y_pred.shape[-1], 2)
-        if self._class_table is None:
-            self._class_table = Constant(tuple(self._class_weight.get(id, 1.0) for id in range(classes)))
-        ids = class_ids(label, y_pred)
-        known = ops.logical_and(ids >= 0, ids < classes)
-        weight = select(known, ops.take(self._class_table.tensor("float32"), select(known, ids, 0)), 1.0)
-        if sample_weight is None:
-            return weight
-        given = ops.cast(sample_weight, weight.dtype)
-        while len(given.shape) > len(weight.shape):
-            given = ops.squeeze(given, axis=-1)
-        while len(given.shape) < len(weight.shape):
-            given = ops.expand_dims(given, axis=-1)
-        return given * weight
+        """Sets the weights of the classes, (output, weights), which are constants of the compiled step."""
+        if class_weight is None:
+            weights = ()
+        elif isinstance(class_weight, dict) and any(isinstance(one, dict) for one in class_weight.values()):
+            weights = tuple((output, ClassWeights(one)) for output, one in class_weight.items())
+        else:
+            weights = ((None, ClassWeights(class_weight)),)
+        if weights != self._class_weights:
+            self._class_weights, self.train_function = weights, None
 
     def save(self, filepath, overwrite=True, **keywords):
         for_serving(self.model).save(filepath, overwrite=overwrite, **keywords)
@@ -305,69 +287,17 @@ def _following(feed, callbacks):
     return given if any(isinstance(one, Epochs) for one in given) else [feed.epochs, *given]
 
 
-def _of_label(sample_weight):
-    """Keras hands the same weights out to every entry of the targets."""
-    return sample_weight["label"] if isinstance(sample_weight, dict) and "label" in sample_weight else sample_weight
-
-
-def _refuse_training_of_its_own(model):
-    """Refuses a model with a step of its own: the wrapper has one too, and only one can be taken."""
-    for name in _TRAINING:
-        owner = next((kind for kind in type(model).__mro__ if name in vars(kind)), None)
-        own = name in vars(model) or (owner is not None and owner.__module__.split(".")[0] != "keras")
-        idle = getattr(model, "preprocessor", model) is None and name in _PREPROCESSING
-        if own and not (idle and owner is not None and owner.__module__.split(".")[0] == "keras_hub"):
-            raise ValueError(
-                f"`model` of ProvenanceModel must train as Keras' own models do, and {type(model).__name__} overrides "
-                f"`{name}`, which the wrapper would go past. Wrap the network inside it, keras.Model(model.inputs, "
-                "model.outputs) where it has them, or give SampleWeightLogger a `probe` and train the model itself."
-            )
-
-
-def _refuse_accuracy_of_a_logit(model, metrics):
+def _refuse_accuracy_of_a_logit(model, metrics, outputs):
     """Keras counts a single output as yes from 0.5 on, and a logit means it from 0 on."""
-    named = {"accuracy", "acc", "binary_accuracy"} & {
-        one for one in keras.tree.flatten(metrics) if isinstance(one, str)
-    }
-    outputs = getattr(model, "outputs", None)
-    if named and outputs and outputs[0].shape[-1] == 1 and ends_in(model) == "logits":
-        rule = "keras.metrics.BinaryAccuracy(threshold=0.0) for one output of logits, for Keras' own counts from 0.5 on"
-        refuse("ProvenanceModel", "metrics", rule, sorted(named))
-
-
-def _with_checked_numbers(x, y):
-    """The data, whose numbers of samples are looked at before a step makes int32 of them, as JAX does."""
-    if isinstance(y, dict):
-        read_provenance(y)
-        index = y.get("index")
-        index = None if index is None else np.asarray(ops.convert_to_numpy(index) if ops.is_tensor(index) else index)
-        if index is not None and index.size and not 0 <= int(index.min()) <= int(index.max()) <= LARGEST_INDEX:
-            refuse("ProvenanceModel", "index", "numbers of samples from 0 and below 2^31", index)
-    if not _is_tf_dataset(x) or not isinstance(x.element_spec, tuple):
-        return x
-    tf = sys.modules["tensorflow"]
-    targets = x.element_spec[1] if len(x.element_spec) > 1 else None
-    wide = isinstance(targets, dict) and targets.get("index") is not None and targets["index"].dtype.is_integer
-    if not wide or targets["index"].dtype.max <= LARGEST_INDEX:
-        return x
-
-    def checked(x, y, *weight):
-        index = y["index"]
-        fits = tf.reduce_all((index >= 0) & (index <= LARGEST_INDEX))
-        words = "`index` of ProvenanceModel must be numbers of samples from 0 and below 2^31. Received:"
-        with tf.control_dependencies([tf.debugging.Assert(fits, [words, index])]):
-            return (x, {**y, "index": tf.cast(index, tf.int32)}, *weight)
-
-    return x.map(checked)
-
-
-def _is_tf_dataset(x):
-    tf = sys.modules.get("tensorflow")
-    return tf is not None and isinstance(x, tf.data.Dataset)
-
-
-def _split(metrics):
-    """The provenance metrics of a list, and the others."""
-    given = metrics if isinstance(metrics, list | tuple) else [metrics] if metrics is not None else []
-    ours = [metric for metric in given if isinstance(metric, ProvenanceMetric)]
-    return ours, [m for m in given if m not in ours] if ours else metrics
+    for place, output in enumerate(getattr(model, "outputs", None) or ()):
+        of_output = metrics
+        if outputs and isinstance(metrics, dict):
+            of_output = metrics.get(outputs[place])
+        elif outputs and isinstance(metrics, list | tuple) and len(metrics) == len(outputs):
+            of_output = metrics[place]
+        named = {"accuracy", "acc", "binary_accuracy"} & {
+            one for one in keras.tree.flatten(of_output) if isinstance(one, str)
+        }
+        if named and output.shape[-1] == 1 and ends_in(model, place) == "logits":
+            rule = "keras.metrics.BinaryAccuracy(threshold=0.0) for one output of logits"
+            refuse("ProvenanceModel", "metrics", f"{rule}, for Keras' own counts from 0.5 on", sorted(named))

@@ -3,18 +3,17 @@
 import inspect
 
 import keras
-import numpy as np
 from keras import ops
+from keras.src.backend.common.masking import get_keras_mask
 
+from keras_robust.algorithms.requirements import check_end, check_loss, check_replicas, check_second
 from keras_robust.backend import equals, select, variable_scope
-from keras_robust.checks import OneOf, at_least, refuse
+from keras_robust.checks import OneOf, refuse
 from keras_robust.data.preprocessing import for_serving, parted
 from keras_robust.labels import class_ids
-from keras_robust.last_layer import ends_in
-from keras_robust.losses import RobustLoss
-from keras_robust.losses.inputs import reduce_losses
+from keras_robust.losses.inputs import align_weights, reduce_losses
 from keras_robust.provenance import ProvenanceModel
-from keras_robust.sample_numbers import refuse_strays, rows_of
+from keras_robust.sample_numbers import rows_of
 from keras_robust.watchers import listed
 
 
@@ -57,8 +56,10 @@ class Algorithm(ProvenanceModel):
         self.serve = OneOf(("first", "ensemble")).check(owner, "serve", serve)
         if not model.built or not getattr(model, "outputs", None):
             refuse(owner, "model", "a built network with known outputs", model)
+        if len(model.outputs) > 1:
+            refuse(owner, "model", "a network with one output", f"{model.name} with {len(model.outputs)}")
         self._front, self._network = parted(model)
-        self.second = self._checked_second(second) if self.networks == 2 else None
+        self.second = check_second(owner, self._network, second) if self.networks == 2 else None
         if self.networks == 1 and second is not None:
             refuse(owner, "second", "None: one network is trained", second)
         if self.networks == 1 and serve == "ensemble":
@@ -108,34 +109,19 @@ class Algorithm(ProvenanceModel):
         return ops.convert_to_tensor(self._numbers[name])
 
     def counts(self, label, logits, sample_weight):
-        """Which samples count, (batch,): not of the class to ignore, and not of weight 0."""
-        kept = self._not_ignored(label, logits)
+        """Which samples count, (batch,): not masked, not of the class to ignore, and not of weight 0."""
+        kept = self._entering(label, logits)
         kept = ops.ones_like(logits[..., 0], dtype="bool") if kept is None else kept
         return kept if sample_weight is None else ops.logical_and(kept, ops.logical_not(equals(sample_weight, 0)))
 
     def mean(self, values, label, logits, sample_weight=None):
-        """The mean of a value of each sample, as the loss takes its mean: weighted, without the class to ignore.
+        """The mean of a value of each sample, as the loss takes its mean: weighted, without masked and ignored ones.
 
         Under a TensorFlow strategy it is the share of a replica.
         """
         if sample_weight is not None:
             values = select(equals(sample_weight, 0), ops.zeros_like(values), values)
-        return reduce_losses(values, sample_weight, self._not_ignored(label, logits), "sum_over_batch_size")
-
-    def selected(self, values, counts, forget_rate):
-        """Which samples have the smallest values, (batch,): 1 - forget_rate of those that count, at least one.
-
-        Args:
-            values: of the samples, (batch,); they get no gradient.
-            counts: which count.
-            forget_rate: R; max(1, floor((1 - R) n + 1e-3)) of n are kept.
-        """
-        values = ops.stop_gradient(values)
-        values = select(counts, values, ops.full_like(values, float("inf")))
-        rank = ops.argsort(ops.argsort(values))
-        n = ops.sum(ops.cast(counts, "float32"))
-        kept = ops.maximum(ops.floor((1.0 - forget_rate) * n + 1e-3), ops.ones_like(n))
-        return ops.logical_and(counts, ops.cast(rank, "float32") < kept)
+        return reduce_losses(values, sample_weight, self._entering(label, logits), "sum_over_batch_size")
 
     def mean_of(self, chosen, label, logits, sample_weight=None):
         """Weights with which `loss` is its mean over the chosen samples alone."""
@@ -182,19 +168,8 @@ class Algorithm(ProvenanceModel):
     def compile(self, optimizer="rmsprop", loss=None, loss_weights=None, *arguments, **keywords):
         """As `keras.Model.compile`, with one loss of logits."""
         owner = type(self).__name__
-        if not isinstance(loss, keras.losses.Loss):
-            refuse(owner, "loss", "a loss of logits, such as CE(from_logits=True)", loss)
-        if not getattr(loss, "from_logits", False):
-            refuse(owner, "from_logits", "True in its loss", getattr(loss, "from_logits", None))
-        if loss.reduction not in ("sum_over_batch_size", "mean"):
-            refuse(owner, "reduction", '"sum_over_batch_size" in its loss', loss.reduction)
-        if loss_weights is not None:
-            refuse(owner, "loss_weights", "None: the objective weighs its terms", loss_weights)
-        if self.ranks and isinstance(loss, RobustLoss) and loss.batch_coupled:
-            refuse(owner, "loss", "a loss of each sample alone, for samples are ranked by it", loss)
-        if self.model.outputs[0].shape[-1] == 1 or ends_in(self.model) not in ("logits", None):
-            told = f"{self.model.outputs[0].shape[-1]} output(s) of {ends_in(self.model)}"
-            refuse(owner, "model", "a network that ends in logits of at least two classes", told)
+        check_loss(owner, loss, loss_weights, self.ranks)
+        check_end(owner, self.model)
         optimizer = keras.optimizers.get(optimizer)
         if self.networks == 2 and getattr(optimizer, "global_clipnorm", None) is not None:
             rule = "None: a norm over two networks would couple them; `clipnorm` clips each variable"
@@ -213,12 +188,14 @@ class Algorithm(ProvenanceModel):
 
     def fit(self, x=None, y=None, batch_size=None, epochs=1, verbose="auto", callbacks=None, *arguments, **keywords):
         """As `keras.Model.fit`."""
-        strategy = getattr(self, "distribute_strategy", None) if keras.backend.backend() == "tensorflow" else None
-        replicas = 1 if strategy is None else strategy.num_replicas_in_sync
-        if replicas > 1 and (self.ranks or self.remembers):
-            refuse(type(self).__name__, "strategy", "of one replica: samples are ranked or remembered", replicas)
+        self._check_replicas()
         callbacks = [Stages(self), *listed(callbacks)]
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, *arguments, **keywords)
+
+    def train_on_batch(self, *arguments, **keywords):
+        """As `keras.Model.train_on_batch`."""
+        self._check_replicas()
+        return super().train_on_batch(*arguments, **keywords)
 
     def save(self, filepath, overwrite=True, **keywords):
         """Saves what `predict` returns, a plain network of Keras, not compiled."""
@@ -265,10 +242,18 @@ class Algorithm(ProvenanceModel):
 
     # How it does so
 
-    def _not_ignored(self, label, logits):
-        """Samples that are not of the class to ignore, (batch,); None: all."""
-        ignored = getattr(self.loss, "ignore_class", None)
-        return None if ignored is None else ops.logical_not(equals(class_ids(label, logits), ignored))
+    def _entering(self, label, logits):
+        """Samples that are neither of the class to ignore nor masked, (batch,); None: all."""
+        ignored, mask = getattr(self.loss, "ignore_class", None), get_keras_mask(logits)
+        kept = None if ignored is None else ops.logical_not(equals(class_ids(label, logits), ignored))
+        if mask is None:
+            return kept
+        mask = align_weights(ops.cast(mask, "bool"), tuple(logits.shape[:-1]), "The mask of the logits")
+        return mask if kept is None else ops.logical_and(kept, mask)
+
+    def _check_replicas(self):
+        if self.ranks or self.remembers:
+            check_replicas(type(self).__name__, self)
 
     def _build_optimizer(self):
         """Makes the variables of the optimizer, which training would make: a file has a place for each."""
@@ -297,22 +282,6 @@ class Algorithm(ProvenanceModel):
                 name=name, shape=shape, initializer=initializer, dtype="float32", trainable=False, autocast=False
             )
 
-    def _checked_second(self, second):
-        owner = type(self).__name__
-        if second is None:
-            second = keras.models.clone_model(self._network)
-            # `regularize` leaves no trace in the configuration that a clone is made of.
-            for one, other in zip(self._network.trainable_variables, second.trainable_variables, strict=True):
-                other.regularizer = one.regularizer
-        second = for_serving(second, raw_pixels=False)
-        shapes = [[tuple(v.shape) for v in one.weights] for one in (self._network, second)]
-        if shapes[0] != shapes[1] or not second.built:
-            refuse(owner, "second", "a built network with the shapes of the first one", second)
-        pairs = zip(self._network.trainable_variables, second.trainable_variables, strict=True)
-        if all(np.array_equal(*map(ops.convert_to_numpy, pair)) for pair in pairs):
-            refuse(owner, "second", "a network with other weights than the first: twins stay equal for ever", second)
-        return second
-
 
 class Stages(keras.callbacks.Callback):
     """Tells an algorithm its epochs, and writes the numbers that move into the logs."""
@@ -328,47 +297,6 @@ class Stages(keras.callbacks.Callback):
         if logs is not None:
             logs.update(self.algorithm.stage(epoch, self.params["epochs"]))
         self.algorithm.end_epoch(epoch, logs if logs is not None else {})
-
-
-class Remembering(Algorithm):
-    """An algorithm that remembers something of every sample, a distribution over the classes unless it says otherwise.
-
-    Attributes:
-        targets: what is remembered, (num_samples + 1, num_classes); the last row takes numbers out of range.
-    """
-
-    remembers = True
-    #: The attribute that holds it, and its columns; None: one for each class.
-    memory, columns = "targets", None
-
-    def __init__(self, model, num_samples, num_classes, name=None):
-        super().__init__(model, name=name)
-        owner, count = type(self).__name__, at_least(1, integer=True)
-        self.num_samples = count.check(owner, "num_samples", num_samples)
-        self.num_classes = count.check(owner, "num_classes", num_classes)
-        if model.outputs[0].shape[-1] != self.num_classes:
-            refuse(owner, "num_classes", f"{model.outputs[0].shape[-1]}, the outputs of the model", num_classes)
-        setattr(self, self.memory, self.remember(self.memory, self.num_samples, self.columns or self.num_classes))
-
-    def end_epoch(self, epoch, logs):
-        """Refuses numbers that were out of range, which a compiled step could not."""
-        if np.any(ops.convert_to_numpy(getattr(self, self.memory)[self.num_samples])):
-            refuse_strays(type(self).__name__, self.num_samples)
-
-
-def ramped(forget_rate: float, gradual: int, exponent: float, epoch: int) -> float:
-    """The forget rate of an epoch: forget_rate^exponent · epoch / (gradual - 1) before `gradual`, then forget_rate.
-
-    Reference: Han et al. 2018 (Co-teaching), as their code has it.
-
-    Example:
-
-    >>> [round(ramped(0.4, 5, 1.0, epoch), 2) for epoch in range(6)]
-    [0.0, 0.1, 0.2, 0.3, 0.4, 0.4]
-    """
-    if gradual <= 1 or epoch >= gradual:
-        return forget_rate
-    return forget_rate**exponent * epoch / (gradual - 1)
 
 
 def _restored(value):

@@ -1,12 +1,11 @@
 """Co-teaching: two networks, each learns on the samples whose loss is small for the other one."""
 
-from keras_robust.algorithms.base import Algorithm, ramped
-from keras_robust.checks import Interval, at_least
+from keras_robust.algorithms.selecting import Selecting
 from keras_robust.registration import registered
 
 
 @registered
-class CoTeaching(Algorithm):
+class CoTeaching(Selecting):
     """Two networks, each of which learns on the other's small losses.
 
     Each ranks the samples of a batch by its own loss and keeps max(1, floor((1 - R) n)) of n; the other one's loss is
@@ -23,6 +22,8 @@ class CoTeaching(Algorithm):
         exponent: of the forget rate while it rises, greater than 0.
         second: the other network; None: a copy with new weights.
         serve: "first" or "ensemble".
+        num_samples: number of training samples, numbered from 0, where `diagnostics.selection` is to tell which were
+            kept; the targets then need "index". None: nobody asks.
 
     Example:
 
@@ -32,24 +33,27 @@ class CoTeaching(Algorithm):
     >>> history = model.fit(np.ones((4, 3), "float32"), np.array([0, 1, 0, 1]), verbose=0)
     """
 
-    ranks = True
-    networks = 2
-    moving = ("forget_rate",)
+    networks = selections = 2
 
-    def __init__(self, model, forget_rate, gradual=10, exponent=1.0, second=None, serve="first", name=None):
-        super().__init__(model, second, serve, name)
-        owner = type(self).__name__
-        self.forget_rate = Interval(0.0, 1.0, open_high=True).check(owner, "forget_rate", forget_rate)
-        self.gradual = at_least(0, integer=True).check(owner, "gradual", gradual)
-        self.exponent = Interval(0.0, open_low=True).check(owner, "exponent", exponent)
-
-    def stage(self, epoch, epochs):
-        return {"forget_rate": ramped(self.forget_rate, self.gradual, self.exponent, epoch)}
+    def __init__(
+        self,
+        model,
+        forget_rate,
+        gradual=10,
+        exponent=1.0,
+        second=None,
+        serve="first",
+        num_samples=None,
+        name=None,
+    ):
+        super().__init__(model, forget_rate, gradual, exponent, num_samples, second, serve, name)
 
     def objective(self, x, provenance, outputs, sample_weight):
         label, first, second = provenance.label, outputs["first"], outputs["second"]
-        counts, rate = self.candidates(first, second, self.counts(label, first, sample_weight))
-        chosen = (self.selected(self.loss.call(label, z), counts, rate) for z in (second, first))
+        counts = self.counts(label, first, sample_weight)
+        among, rate = self.candidates(first, second, counts)
+        chosen = [self.selected(self.losses_of(label, z, counts), among, rate) for z in (second, first)]
+        self.note(provenance, counts, *chosen)
         weights = (self.mean_of(one, label, first, sample_weight) for one in chosen)
         return sum(self.loss(label, z, weight) for z, weight in zip((first, second), weights, strict=True))
 

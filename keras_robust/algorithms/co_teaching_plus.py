@@ -29,6 +29,8 @@ class CoTeachingPlus(CoTeaching):
         start: the first epoch, counted from 0, that looks at disagreement.
         second: the other network; None: a copy with new weights.
         serve: "first" or "ensemble".
+        num_samples: number of training samples, numbered from 0, where `diagnostics.selection` is to tell which were
+            kept; the targets then need "index". None: nobody asks.
 
     Example:
 
@@ -42,8 +44,19 @@ class CoTeachingPlus(CoTeaching):
 
     moving = ("forget_rate", "disagreement")
 
-    def __init__(self, model, forget_rate, gradual=10, exponent=1.0, start=20, second=None, serve="first", name=None):
-        super().__init__(model, forget_rate, gradual, exponent, second, serve, name)
+    def __init__(
+        self,
+        model,
+        forget_rate,
+        gradual=10,
+        exponent=1.0,
+        start=20,
+        second=None,
+        serve="first",
+        num_samples=None,
+        name=None,
+    ):
+        super().__init__(model, forget_rate, gradual, exponent, second, serve, num_samples, name)
         self.start = at_least(0, integer=True).check("CoTeachingPlus", "start", start)
 
     def stage(self, epoch, epochs):

@@ -66,7 +66,8 @@ class DivideMix(TwoViews):
         model: a network that ends in logits. Its inputs are floats; it may begin with `data.Preprocessing`.
         num_samples: number of training samples, numbered from 0.
         num_classes: K.
-        probe: the training data, not augmented: (x, y) by number, or a data set of (x, {"label", "index"}).
+        probe: the training data, not augmented: (x, y) by number, or a data set of (x, {"label", "index"}). With
+            weights, (x, y, sample_weight), samples of weight 0 are no part of the mixture, whatever their label.
         warmup: epochs of warm-up.
         augment: a Keras layer that makes a view of a batch of inputs; None: the views come from the model's
             preprocessing, or with the data, x = {"view_0", "view_1"}.
@@ -139,6 +140,7 @@ class DivideMix(TwoViews):
         self._probe, self._probe_checked = Probe(owner, probe, self.num_samples), False
         self.posteriors = self.remember("posteriors", self.num_samples, 2)
         self._strays = self._state("strays", ())
+        self._known = None  # which samples are part of the mixture
         self._phase = int(self.stage(0, 1)["phase"])
 
     @property
@@ -149,6 +151,16 @@ class DivideMix(TwoViews):
     def labeled(self) -> np.ndarray:
         """Which samples keep their label, (num_samples, 2), for the first and for the second network."""
         return ops.convert_to_numpy(self.posteriors)[:-1, ::-1] > self.threshold
+
+    def kept(self, given):
+        """`labeled`, and the samples that are part of the mixture.
+
+        Raises:
+            ValueError: before it has looked at the samples, in the warm-up.
+        """
+        if not ops.convert_to_numpy(self.posteriors).any():
+            raise ValueError("DivideMix has selected nothing yet: it looks at the samples after its warm-up.")
+        return self.labeled, np.ones(self.num_samples, bool) if self._known is None else self._known
 
     def stage(self, epoch, epochs):
         start = self.warmup + self.agreement_epochs
@@ -250,11 +262,10 @@ class DivideMix(TwoViews):
     def _look(self):
         """Sets the posteriors by a look at every sample."""
         losses, known = np.zeros((self.num_samples, 2)), np.ones(self.num_samples, bool)
-        for x, label, index in self._probe:
+        for x, label, index, counts in self._probe:
             images = x if self._front is None else self._front(x, training=False)
-            if self._ignored is not None:
-                known[index] = label != self._ignored
-                label = np.where(known[index], label, 0)
+            known[index] = counts if self._ignored is None else counts & (label != self._ignored)
+            label = np.where(known[index], label, 0)
             for one, network in enumerate((self._network, self.second)):
                 z = np.asarray(network.predict_on_batch(images), "float64")
                 losses[index, one] = np.logaddexp.reduce(z, axis=-1) - z[np.arange(len(z)), label]
@@ -262,6 +273,25 @@ class DivideMix(TwoViews):
         for one in range(2):
             posteriors[:-1][known, one] = small_loss_posterior(losses[known, one])
         self.posteriors.assign(posteriors)
+        self._known = known
+
+    def get_config(self):
+        """As of any algorithm, but without `probe`: training data are no part of a configuration."""
+        config = super().get_config()
+        del config["probe"]
+        return config
+
+    @classmethod
+    def from_config(cls, config):
+        """A model of a configuration, to which the probe is added.
+
+        Raises:
+            ValueError: for a configuration without "probe".
+        """
+        if "probe" not in config:
+            rule = 'added to its configuration, which holds no training data: from_config({**config, "probe": (x, y)})'
+            refuse("DivideMix", "probe", rule, sorted(config))
+        return super().from_config(config)
 
     @property
     def _ignored(self):

@@ -3,6 +3,7 @@
 import math
 
 from keras import ops
+from keras.src.backend.common.masking import get_keras_mask, set_keras_mask
 
 from keras_robust.algorithms.views import VIEWS, TwoViews
 from keras_robust.checks import refuse
@@ -58,6 +59,8 @@ class GJS(TwoViews):
         w2, w3 = pi2 / (1.0 - pi1), pi3 / (1.0 - pi1)
         log_p2, log_p3 = (ops.log_softmax(ops.cast(outputs[name], "float32")) for name in VIEWS)
         log_mean = ops.logaddexp(log_p2 + math.log(w2), log_p3 + math.log(w3))
+        if (mask := get_keras_mask(outputs[VIEWS[0]])) is not None:
+            set_keras_mask(log_mean, mask)
         divergence = w2 * _kl(log_p2, log_mean) + w3 * _kl(log_p3, log_mean)
         consistency = self.mean(divergence, label, log_mean, sample_weight)
         return self.loss(label, log_mean, sample_weight) - consistency / math.log1p(-pi1)

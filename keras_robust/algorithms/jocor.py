@@ -2,13 +2,13 @@
 
 from keras import ops
 
-from keras_robust.algorithms.base import Algorithm, ramped
-from keras_robust.checks import Interval, at_least
+from keras_robust.algorithms.selecting import Selecting
+from keras_robust.checks import Interval
 from keras_robust.registration import registered
 
 
 @registered
-class JoCoR(Algorithm):
+class JoCoR(Selecting):
     """Joint training with co-regularization.
 
     The mean of l = (1 - lam) (L(p1) + L(p2)) + lam (KL(p1 | p2) + KL(p2 | p1)) over the max(1, floor((1 - R) n)) of the
@@ -27,6 +27,8 @@ class JoCoR(Algorithm):
         gradual: epochs until the forget rate is reached.
         second: the other network; None: a copy with new weights.
         serve: "first" or "ensemble".
+        num_samples: number of training samples, numbered from 0, where `diagnostics.selection` is to tell which were
+            kept; the targets then need "index". None: nobody asks.
 
     Example:
 
@@ -36,24 +38,22 @@ class JoCoR(Algorithm):
     >>> history = model.fit(np.ones((4, 3), "float32"), np.array([0, 1, 0, 1]), verbose=0)
     """
 
-    ranks = True
     networks = 2
-    moving = ("forget_rate",)
 
-    def __init__(self, model, forget_rate, lam=0.9, gradual=10, second=None, serve="first", name=None):
-        super().__init__(model, second, serve, name)
-        self.forget_rate = Interval(0.0, 1.0, open_high=True).check("JoCoR", "forget_rate", forget_rate)
+    def __init__(
+        self, model, forget_rate, lam=0.9, gradual=10, second=None, serve="first", num_samples=None, name=None
+    ):
+        super().__init__(model, forget_rate, gradual, 1.0, num_samples, second, serve, name)
         self.lam = Interval(0.0, 1.0).check("JoCoR", "lam", lam)
-        self.gradual = at_least(0, integer=True).check("JoCoR", "gradual", gradual)
-
-    def stage(self, epoch, epochs):
-        return {"forget_rate": ramped(self.forget_rate, self.gradual, 1.0, epoch)}
 
     def objective(self, x, provenance, outputs, sample_weight):
         label, first, second = provenance.label, outputs["first"], outputs["second"]
+        counts = self.counts(label, first, sample_weight)
         apart = two_way_divergence(first, second)
-        joint = (1.0 - self.lam) * (self.loss.call(label, first) + self.loss.call(label, second)) + self.lam * apart
-        chosen = self.selected(joint, self.counts(label, first, sample_weight), self.number("forget_rate"))
+        joint = self.losses_of(label, first, counts) + self.losses_of(label, second, counts)
+        joint = (1.0 - self.lam) * joint + self.lam * apart
+        chosen = self.selected(joint, counts, self.number("forget_rate"))
+        self.note(provenance, counts, chosen)
         weight = self.mean_of(chosen, label, first, sample_weight)
         learned = self.loss(label, first, weight) + self.loss(label, second, weight)
         return (1.0 - self.lam) * learned + self.lam * self.mean(apart, label, first, weight)

@@ -1,9 +1,10 @@
 """Negative learning: what a sample is not, then only where the network believes its label, then what it is."""
 
 import keras
+import numpy as np
 from keras import ops
 
-from keras_robust.algorithms.base import Remembering
+from keras_robust.algorithms.remembering import Remembering
 from keras_robust.backend import constant, read_rows, select, write_rows
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.draws import begin_draws, drawn, epoch_key, uniform
@@ -97,6 +98,14 @@ class NLNL(Remembering):
         others = ops.take_along_axis(p, self.complementary(ids), axis=-1)
         negative = -ops.sum(ops.log(ops.clip(1.0 - others, CLIP, 1.0)), axis=-1)
         return select(stage > 2.5, self.loss(label, outputs, weight), self.mean(negative, label, outputs, weight))
+
+    def kept(self, given):
+        """Samples that the present stage learns from at their next visit, and those that it has seen."""
+        said = ops.convert_to_numpy(self.predicted)[:-1]
+        visits = np.count_nonzero(said, axis=-1)
+        stage = int(ops.convert_to_numpy(self.number("stage")))
+        bar = {1: -1.0, 2: 1.0 / self.num_classes, 3: 0.5}[stage]
+        return (said.sum(axis=-1) / np.maximum(visits, 1) > bar)[:, None], visits > 0
 
     def believed(self, provenance, p_y, counts):
         """p_y of samples, (batch,): the mean over the last ten visits before this one, which is then written down."""

@@ -4,16 +4,16 @@ import keras
 import numpy as np
 
 from keras_robust.checks import refuse
-from keras_robust.provenance import read_provenance
+from keras_robust.targets import read_provenance
 
 
 class Probe:
-    """The training data, not augmented, in batches of (x, class ids, numbers of the samples), numpy arrays.
+    """The training data, not augmented, in batches of numpy arrays: x, class ids, numbers of the samples, who counts.
 
     Args:
         owner: the class that the errors name.
         data: (x, y), whose numbers are positions unless y is a dict with "index"; or a data set of batches
-            (x, {"label", "index"}).
+            (x, {"label", "index"}). Both may have weights, (x, y, sample_weight): samples of weight 0 do not count.
         num_samples: how many samples there are.
         batch_size: of a look at (x, y).
 
@@ -23,7 +23,7 @@ class Probe:
 
     def __init__(self, owner, data, num_samples, batch_size=256):
         self.owner, self.data, self.num_samples, self.batch_size = owner, data, num_samples, batch_size
-        self._arrays = isinstance(data, tuple) and len(data) == 2
+        self._arrays = isinstance(data, tuple) and len(data) in (2, 3)
         goes = hasattr(data, "__getitem__") or hasattr(data, "__iter__")
         if not self._arrays and (not goes or isinstance(data, np.ndarray | dict | str)):
             self._refuse(type(data).__name__)
@@ -34,7 +34,7 @@ class Probe:
 
     def __iter__(self):
         first = 0
-        for x, y in self._batches():
+        for x, y, *weights in self._batches():
             provenance = read_provenance(y, f"the probe of {self.owner}")
             label = np.asarray(provenance.label)
             if label.ndim == 2:
@@ -43,7 +43,10 @@ class Probe:
             if index is None and not self._arrays:
                 self._refuse('targets without "index"')
             index = np.arange(first, first + len(label)) if index is None else np.reshape(np.asarray(index), -1)
-            yield keras.tree.map_structure(np.asarray, x), label, index
+            counts = np.ones(len(label), bool)
+            if weights and weights[0] is not None:
+                counts = np.reshape(np.asarray(weights[0]), (len(label), -1))[:, 0] != 0
+            yield keras.tree.map_structure(np.asarray, x), label, index, counts
             first += len(label)
 
     def check(self, num_classes, ignore_class=None) -> None:
@@ -53,12 +56,12 @@ class Probe:
             ValueError: for samples that are missing or there twice, or labels that are no class.
         """
         seen = np.zeros(self.num_samples, "int64")
-        for _, label, index in self:
+        for _, label, index, counts in self:
             known = (index >= 0) & (index < self.num_samples)
             if not known.all():
                 self._refuse(f"sample {index[~known][0]}")
             np.add.at(seen, index, 1)
-            wrong = (label < 0) | (label >= num_classes)
+            wrong = counts & ((label < 0) | (label >= num_classes))
             if ignore_class is not None:
                 wrong &= label != ignore_class
             if wrong.any():
@@ -72,10 +75,9 @@ class Probe:
                 yield keras.tree.map_structure(lambda a, start=start: a[start : start + self.batch_size], self.data)
         elif isinstance(self.data, keras.utils.PyDataset):
             for place in range(len(self.data)):
-                yield self.data[place][:2]
+                yield self.data[place]
         else:
-            for batch in self.data:
-                yield batch[:2]
+            yield from self.data
 
     def _refuse(self, came):
         rule = (

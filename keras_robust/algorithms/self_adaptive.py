@@ -2,7 +2,7 @@
 
 from keras import ops
 
-from keras_robust.algorithms.base import Remembering
+from keras_robust.algorithms.remembering import Remembering
 from keras_robust.backend import equals, read_rows, select, write_rows
 from keras_robust.checks import Interval, at_least
 from keras_robust.labels import class_ids

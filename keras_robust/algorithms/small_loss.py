@@ -1,12 +1,11 @@
 """Small-loss selection: a network learns on the samples of a batch whose loss is smallest."""
 
-from keras_robust.algorithms.base import Algorithm, ramped
-from keras_robust.checks import Interval, at_least
+from keras_robust.algorithms.selecting import Selecting
 from keras_robust.registration import registered
 
 
 @registered
-class SmallLoss(Algorithm):
+class SmallLoss(Selecting):
     """One network that learns on its own small losses.
 
     The mean of the loss over the max(1, floor((1 - R) n)) of the n samples of a batch whose loss is smallest. The
@@ -19,6 +18,8 @@ class SmallLoss(Algorithm):
         forget_rate: share of the samples that is left out in the end, in [0, 1): about the share of wrong labels, such
             as `diagnostics.believed_labels` tells of an earlier run.
         gradual: epochs until then.
+        num_samples: number of training samples, numbered from 0, where `diagnostics.selection` is to tell which were
+            kept; the targets then need "index". None: nobody asks.
 
     Example:
 
@@ -28,19 +29,12 @@ class SmallLoss(Algorithm):
     >>> history = model.fit(np.ones((4, 3), "float32"), np.array([0, 1, 0, 1]), verbose=0)
     """
 
-    ranks = True
-    moving = ("forget_rate",)
-
-    def __init__(self, model, forget_rate, gradual=10, name=None):
-        super().__init__(model, name=name)
-        self.forget_rate = Interval(0.0, 1.0, open_high=True).check("SmallLoss", "forget_rate", forget_rate)
-        self.gradual = at_least(0, integer=True).check("SmallLoss", "gradual", gradual)
-
-    def stage(self, epoch, epochs):
-        return {"forget_rate": ramped(self.forget_rate, self.gradual, 1.0, epoch)}
+    def __init__(self, model, forget_rate, gradual=10, num_samples=None, name=None):
+        super().__init__(model, forget_rate, gradual, 1.0, num_samples, name=name)
 
     def objective(self, x, provenance, outputs, sample_weight):
         label = provenance.label
         counts = self.counts(label, outputs, sample_weight)
-        chosen = self.selected(self.loss.call(label, outputs), counts, self.number("forget_rate"))
+        chosen = self.selected(self.losses_of(label, outputs, counts), counts, self.number("forget_rate"))
+        self.note(provenance, counts, chosen)
         return self.loss(label, outputs, self.mean_of(chosen, label, outputs, sample_weight))

@@ -19,11 +19,11 @@ class Recorder:
 
     A sample that comes twice in an epoch keeps its last visit. One row more takes samples whose number is out of range,
     which a compiled step could not refuse. Replicas of a TensorFlow strategy write rows of their own, which are summed
-    when they are read: so rows start at 0.
+    when they are read: so rows start at 0. `output` names the output that it sees, where the model has several.
     """
 
-    def __init__(self, loss, num_samples: int):
-        self.loss, self.num_samples = loss, num_samples
+    def __init__(self, loss, num_samples: int, output: str | None = None):
+        self.loss, self.num_samples, self.output = loss, num_samples, output
         make = {"trainable": False, "synchronization": "on_read", "aggregation": "sum", "initializer": "zeros"}
         self.floats = keras.Variable(shape=(num_samples + 1, len(FLOATS)), dtype="float32", **make)
         self.integers = keras.Variable(shape=(num_samples + 1, len(INTEGERS)), dtype="int32", **make)

@@ -11,7 +11,8 @@ from keras_robust.checks import at_least, refuse
 from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer
 from keras_robust.losses import RobustLoss
-from keras_robust.provenance import ProvenanceModel, read_provenance
+from keras_robust.provenance import ProvenanceModel
+from keras_robust.targets import by_output, names_of_outputs, read_provenance
 from keras_robust.weight_log import WeightLog, check_claim, claim_log, drop_epochs, logged_epochs, write_epoch
 
 _COUNT = at_least(1, integer=True, optional=True, high=2**31 - 1)  # numbers of samples are int32
@@ -43,6 +44,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         loss: the loss whose weights are logged; None: the loss of this package that the model is compiled with.
         batch_size: batch size of the look at (x, y).
         overwrite: whether training from epoch 0 may replace a log that is there.
+        output: name of the output that is logged, where the model has several; each needs a logger and a folder.
 
     Raises:
         ValueError: for an argument out of range; when training starts, for a model or a probe that cannot be logged so,
@@ -61,7 +63,17 @@ class SampleWeightLogger(keras.callbacks.Callback):
     (2, 3)
     """
 
-    def __init__(self, path, num_samples=None, probe=None, every=1, loss=None, batch_size=256, overwrite=False):
+    def __init__(
+        self,
+        path,
+        num_samples=None,
+        probe=None,
+        every=1,
+        loss=None,
+        batch_size=256,
+        overwrite=False,
+        output=None,
+    ):
         super().__init__()
         own = type(self).__name__
         self.path = path
@@ -74,7 +86,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
             refuse(own, "num_samples", "the number of training samples where no `probe` is given", num_samples)
         if probe is not None and iter(probe) is probe:
             refuse(own, "probe", "(x, y) or a data set that can be gone through every epoch", probe)
-        self.probe, self.loss, self.overwrite = probe, loss, overwrite
+        self.probe, self.loss, self.overwrite, self.output = probe, loss, overwrite, output
 
     def log(self, clean=None) -> WeightLog:
         """What was logged so far."""
@@ -84,6 +96,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         super().set_model(model)
         if not isinstance(model, ProvenanceModel):  # which has looked itself
             check_last_layer(model)
+        self._check_output(names_of_outputs(getattr(model, "model", model)))
         self._loss = self.loss or self._compiled_loss(model)
         self._first_epoch = True
         self._recorder = None
@@ -181,11 +194,16 @@ class SampleWeightLogger(keras.callbacks.Callback):
         Raises:
             ValueError: for a model or labels of which a sample has more than one.
         """
-        own, provenance = type(self).__name__, read_provenance(y, "the probe of SampleWeightLogger")
+        own = type(self).__name__
         predicted = self.model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
-        rule = "a model with one output (batch, classes), one prediction a sample"
-        if isinstance(predicted, dict | list | tuple):
-            refuse(own, "model", rule, f"{self.model.name} with {len(predicted)} outputs")
+        rule = "an output (batch, classes), one prediction a sample"
+        outputs = names_of_outputs(getattr(self.model, "model", self.model), predicted)
+        self._check_output(outputs)
+        provenance = read_provenance(y, "the probe of SampleWeightLogger", outputs)
+        if outputs:
+            parts = (predicted, provenance.label, provenance.clean)
+            predicted, label, clean = (_part(one, outputs, self.output) for one in parts)
+            provenance = provenance._replace(label=label, clean=clean)
         y_pred, label = ops.convert_to_tensor(predicted), _as_tensor(provenance.label)
         if len(y_pred.shape) != 2:
             refuse(own, "model", rule, f"{self.model.name} with an output {('batch', *y_pred.shape[1:])}")
@@ -210,7 +228,17 @@ class SampleWeightLogger(keras.callbacks.Callback):
         for start in range(0, size, self.batch_size):
             yield keras.tree.map_structure(lambda a, start=start: a[start : start + self.batch_size], self.probe)
 
+    def _check_output(self, outputs):
+        """Refuses a name that is no output's, where the outputs are known."""
+        own = type(self).__name__
+        if outputs and self.output not in outputs:
+            rule = f"the one that is logged of the outputs, {', '.join(outputs)}"
+            refuse(own, "output", rule, self.output)
+
     def _compiled_loss(self, model):
+        losses = getattr(model, "loss", None)
+        if isinstance(losses, dict) and isinstance(losses.get(self.output), RobustLoss):
+            return losses[self.output]
         found = compiled_losses(model)
         if len(found) != 1:
             raise ValueError(
@@ -222,10 +250,11 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def _recorder_of(self, model):
         """The recorder of this loss and size that the model has, or a new one."""
         for recorder in model.recorders:
-            if recorder.loss is self._loss and recorder.num_samples == self.num_samples:
+            wanted = self._loss, self.num_samples, self.output
+            if recorder.loss is wanted[0] and (recorder.num_samples, recorder.output) == wanted[1:]:
                 return recorder
         with variable_scope(model):
-            recorder = Recorder(self._loss, self.num_samples)
+            recorder = Recorder(self._loss, self.num_samples, self.output)
         model.add_recorder(recorder)
         return recorder
 
@@ -233,6 +262,10 @@ class SampleWeightLogger(keras.callbacks.Callback):
 def _plain(optimizer):
     """The optimizer inside one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _part(values, outputs, output):
+    return None if values is None else by_output(values, outputs, "probe", owner="SampleWeightLogger").get(output)
 
 
 def _as_tensor(y):

@@ -29,7 +29,9 @@ def with_provenance(
 
     What is logged about a sample while a model trains can then be traced back to it, whatever the order of training.
 
-    - Arrays (x, y) or (x, y, sample_weight): the index of a sample is its position. x may be nested.
+    - Arrays (x, y) or (x, y, sample_weight): the index of a sample is its position. x may be nested. For a model of
+      several outputs y, `clean` and sample_weight are dicts by output; labels of an output that are floats, as those of
+      a regression, are kept as they are.
     - A `tf.data.Dataset` of (x, y) or (x, y, sample_weight), in batches or not: its samples are counted in the order in
       which they come. That order must be the same every time: number the data set first, then shuffle it. One whose
       steps shuffle, draw samples or hand on what is ready first is refused; Keras' `image_dataset_from_directory` needs
@@ -37,8 +39,8 @@ def with_provenance(
       numbers, are others in the next process. What Python code does, as in `from_generator`, nobody sees.
 
     Args:
-        data: arrays or a data set; y holds class ids, one a sample.
-        clean: ids of the true classes (n,), by position, if they are known.
+        data: arrays or a data set; y holds class ids, one a sample, or is a dict of these by output.
+        clean: ids of the true classes (n,), by position, if they are known; of several outputs a dict, perhaps of some.
         batch_size: samples a batch, at least 1. A data set that has batches keeps its own.
         shuffle: for arrays: whether each epoch has a new random order, by default it has. A data set keeps its order;
             shuffle what you get.
@@ -65,7 +67,7 @@ def with_provenance(
     """
     batch_size = BATCH_SIZE.check("with_provenance", "batch_size", batch_size)
     seed = SEED.check("with_provenance", "seed", seed)
-    clean = None if clean is None else _ids("clean", clean)
+    clean = None if clean is None else _labels("clean", clean)
     tf = sys.modules.get("tensorflow")
     if tf is not None and isinstance(data, tf.data.Dataset):
         if pipeline == "device":
@@ -75,25 +77,45 @@ def with_provenance(
         return _counted(data, clean, batch_size)
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
         refuse("with_provenance", "data", "(x, y), (x, y, sample_weight) or a tf.data.Dataset", type(data).__name__)
-    x, y = keras.tree.map_structure(np.asarray, data[0]), _ids("y", data[1])
-    targets = {"label": y, "index": np.arange(len(y), dtype="int32")} | ({} if clean is None else {"clean": clean})
-    parts = (x, targets, *map(np.asarray, data[2:]))
+    x, y = keras.tree.map_structure(np.asarray, data[0]), _labels("y", data[1])
+    _check_outputs(y, clean)
+    count = len(keras.tree.flatten(y)[0])
+    targets = {"label": y, "index": np.arange(count, dtype="int32")} | ({} if clean is None else {"clean": clean})
+    parts = (x, targets, *(keras.tree.map_structure(np.asarray, weights) for weights in data[2:]))
     lengths = {len(array) for array in keras.tree.flatten(parts)}
     if len(lengths) > 1:
-        refuse("with_provenance", "data", f"arrays of the same length, `clean` too, {len(y)} as y has", sorted(lengths))
+        refuse("with_provenance", "data", f"arrays of the same length, `clean` too, {count} as y has", sorted(lengths))
     if checked_pipeline("with_provenance", pipeline) == "device":
         return Feed(*parts[:2], batch_size, None if shuffle is False else seed, None, drop_remainder, *parts[2:])
     hide_gpus_from_tensorflow()
     tf = import_tensorflow()
     with tf.device("CPU:0"):
         columns = tf.nest.map_structure(tf.constant, parts)
-        positions = order(len(y), None if shuffle is False else seed).map(lambda position, _: position)
+        positions = order(count, None if shuffle is False else seed).map(lambda position, _: position)
     return ready(
         positions.batch(batch_size, drop_remainder).map(
             lambda chosen: tf.nest.map_structure(lambda column: tf.gather(column, chosen), columns),
             num_parallel_calls=tf.data.AUTOTUNE,
         )
     )
+
+
+def _labels(name, labels):
+    """Class ids; of several outputs a dict, in which floats stay what they are."""
+    if not isinstance(labels, dict):
+        return _ids(name, labels)
+    if not labels:
+        refuse("with_provenance", name, "labels of at least one output", labels)
+    kept = {output: np.asarray(values) for output, values in labels.items()}
+    return {o: v if np.issubdtype(v.dtype, np.floating) and v.ndim else _ids(name, v) for o, v in kept.items()}
+
+
+def _check_outputs(y, clean):
+    """Refuses clean labels of other outputs than labels."""
+    several = isinstance(y, dict)
+    if clean is not None and (several != isinstance(clean, dict) or (several and clean.keys() - y.keys())):
+        rule = f"a dict by output, of {', '.join(map(str, y))}" if several else "class ids, as y holds"
+        refuse("with_provenance", "clean", rule, clean)
 
 
 def _ids(name, labels):
@@ -111,33 +133,57 @@ def _counted(dataset, clean, batch_size):
 
     spec = dataset.element_spec
     labels = spec[1] if isinstance(spec, tuple) and len(spec) in (2, 3) else None
-    flat = isinstance(labels, tf.TensorSpec) and labels.dtype.is_integer and labels.shape.rank is not None
-    if not flat or not (labels.shape.rank <= 1 or (labels.shape.rank == 2 and labels.shape[1] == 1)):
+    columns = labels if isinstance(labels, dict) else {None: labels}
+    several = None not in columns
+    ids = {output: one for output, one in columns.items() if _holds_ids(tf, one)}
+    others = [one for output, one in columns.items() if output not in ids]
+    kept = several and all(isinstance(one, tf.TensorSpec) and one.dtype.is_floating for one in others)
+    batched = {one.shape.rank > 0 for one in ids.values()}
+    if not ids or (others and not kept) or len(batched) > 1:
         refuse("with_provenance", "data", "a data set of (x, y), y whole numbers: class ids, one a sample", spec)
+    _check_outputs(labels, clean)
     if step := unsteady_step(dataset):
         raise ValueError(
             f"`data` of with_provenance has an order of its own, so that a position is no sample's number: {step}."
         )
-    if labels.shape.rank == 0:
-        if clean is not None and dataset.cardinality().numpy() not in (len(clean), -1, -2):
-            refuse("with_provenance", "clean", f"of {dataset.cardinality().numpy()} labels, as many as samples", clean)
+    known = {} if clean is None else clean if several else {None: clean}
+    lengths = {len(one) for one in known.values()}
+    if len(lengths) > 1:
+        refuse("with_provenance", "clean", "arrays of the same length", sorted(lengths))
+    if batched == {False}:
+        count = dataset.cardinality().numpy()
+        if lengths and count not in (*lengths, -1, -2):
+            refuse("with_provenance", "clean", f"of {count} labels, as many as samples", clean)
         dataset = dataset.batch(batch_size)
-    known = None if clean is None else tf.constant(clean)
+    total = max(lengths, default=0)
+    known = {output: tf.constant(one) for output, one in known.items()}
 
-    def number(first, x, y, *weight):
+    def checked(y):
         kept = tf.cast(y, tf.int32)
         whole = tf.reduce_all((kept >= 0) & (tf.cast(kept, y.dtype) == y))
         words = "labels of a data set for with_provenance must be class ids, whole numbers from 0 and below 2^31"
         with tf.control_dependencies([tf.debugging.Assert(whole, [words, y])]):
-            y = tf.reshape(kept, (-1,))
-        index = first + tf.range(tf.size(y))
-        targets = {"label": y, "index": index}
-        if known is not None:
+            return tf.reshape(kept, (-1,))
+
+    def number(first, x, y, *weight):
+        y = {output: checked(one) if output in ids else one for output, one in (y if several else {None: y}).items()}
+        count = tf.size(y[next(iter(ids))])
+        index = first + tf.range(count)
+        targets = {"label": y if several else y[None], "index": index}
+        if known:
             enough = tf.debugging.Assert(
-                first + tf.size(y) <= tf.size(known), ["`clean` of with_provenance has fewer labels than the data set"]
+                first + count <= total, ["`clean` of with_provenance has fewer labels than the data set"]
             )
             with tf.control_dependencies([enough]):
-                targets["clean"] = tf.gather(known, index)
-        return first + tf.size(y), (x, targets, *weight)
+                of_batch = {output: tf.gather(one, index) for output, one in known.items()}
+            targets["clean"] = of_batch if several else of_batch[None]
+        return first + count, (x, targets, *weight)
 
     return ready(dataset.scan(tf.constant(0), lambda first, element: number(first, *element)))
+
+
+def _holds_ids(tf, spec):
+    """Whether a column of a data set holds whole numbers, one a sample, by batch or not."""
+    if not isinstance(spec, tf.TensorSpec) or not spec.dtype.is_integer or spec.shape.rank is None:
+        return False
+    return spec.shape.rank <= 1 or (spec.shape.rank == 2 and spec.shape[1] == 1)

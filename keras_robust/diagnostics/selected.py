@@ -3,9 +3,10 @@
 import warnings
 from typing import NamedTuple
 
+import keras
 import numpy as np
 
-from keras_robust.checks import refuse
+from keras_robust.checks import Interval, refuse
 
 
 class Selection(NamedTuple):
@@ -59,19 +60,26 @@ class Selection(NamedTuple):
         return tuple(one.sum() for one in counts)
 
 
-def selection(selected, given, clean=None) -> Selection:
+def selection(selected, given, clean=None, network: int = 0) -> Selection:
     """What a selection of samples keeps of each class, and how many of its labels are right.
 
-    Such as `DivideMix.labeled[:, 0]`, or the samples that `CoTeaching` found to have small losses. An algorithm that
-    selects easy samples may lose a whole class; only this table shows it.
+    An algorithm that selects easy samples may lose a whole class; only this table shows it. A trained one is asked
+    itself, and samples that it has not seen, or that do not count, are left out of the table:
+
+    - `ELR`, `SelfAdaptive`: samples whose label is the class that the memory holds to be the most likely;
+    - `SmallLoss`, `CoTeaching`, `CoTeachingPlus`, `JoCoR`, given `num_samples`: those kept at their last visit;
+    - `NLNL`: those that its present stage learns from;
+    - `DivideMix`: those that keep their label, after the warm-up.
 
     Args:
-        selected: whether each sample was selected, boolean (n,).
-        given: class ids of the labels (n,).
+        selected: whether each sample was selected, boolean (n,), or an algorithm that was trained.
+        given: class ids of the labels (n,), by number of the sample.
         clean: the true class ids (n,), negative where one is not known; None: nobody knows any.
+        network: of an algorithm whose networks learn on selections of their own, the first (0) or the second (1).
 
     Raises:
-        ValueError: for arrays of different lengths, or a selection that is not boolean.
+        ValueError: for arrays of different lengths, or a selection that is not boolean; for an algorithm that selects
+            nothing, or has not yet.
 
     Warns:
         UserWarning: for classes of which no sample was selected.
@@ -85,13 +93,17 @@ def selection(selected, given, clean=None) -> Selection:
         1      2     1   50.0%     100.0%   50.0%
       all      4     3   75.0%      66.7%   66.7%
     """
-    selected, given = np.asarray(selected), _ids("given", given)
-    if selected.dtype != bool or selected.shape != given.shape:
-        rule = f"boolean of shape {given.shape}, one for each label"
-        refuse("selection", "selected", rule, f"{selected.dtype} of shape {selected.shape}")
+    given = _ids("given", given)
     clean = None if clean is None else _ids("clean", clean)
     if clean is not None and clean.shape != given.shape:
         refuse("selection", "clean", f"of shape {given.shape}, one for each label", f"shape {clean.shape}")
+    if isinstance(selected, keras.Model):
+        selected, seen = _of_algorithm(selected, given, network)
+        selected, given, clean = selected[seen], given[seen], None if clean is None else clean[seen]
+    selected = np.asarray(selected)
+    if selected.dtype != bool or selected.shape != given.shape:
+        rule = f"boolean of shape {given.shape}, one for each label"
+        refuse("selection", "selected", rule, f"{selected.dtype} of shape {selected.shape}")
     if given.size and given.min() < 0:
         refuse("selection", "given", "class ids of at least 0", given.min().item())
 
@@ -111,6 +123,21 @@ def selection(selected, given, clean=None) -> Selection:
             stacklevel=2,
         )
     return found
+
+
+def _of_algorithm(algorithm, given, network):
+    """Which samples it selects, and which it has seen, (n,)."""
+    if not hasattr(algorithm, "kept"):
+        rule = "boolean, one for each label, or an algorithm that selects: ELR, SmallLoss, CoTeaching, DivideMix, ..."
+        refuse("selection", "selected", rule, type(algorithm).__name__)
+    if given.shape != (algorithm.num_samples,) and algorithm.num_samples is not None:
+        rule = f"of shape ({algorithm.num_samples},), one for each sample of {type(algorithm).__name__}"
+        refuse("selection", "given", rule, f"shape {given.shape}")
+    kept, seen = algorithm.kept(given)
+    if not seen.any():
+        refuse("selection", "selected", "an algorithm that has seen samples: train it first", type(algorithm).__name__)
+    network = Interval(0, kept.shape[1] - 1, integer=True).check("selection", "network", network)
+    return kept[:, network], seen
 
 
 def _ids(name, values):

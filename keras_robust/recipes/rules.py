@@ -13,6 +13,7 @@ PAPERS = {
     "dal": "Li et al. 2023, Dynamics-Aware Loss for Learning with Label Noise",
     "logit-bias": "Staats et al. 2023, Enhancing Noise-Robust Losses for Large-Scale Noisy Data Learning",
     "curriculum": "Ou & Zhang 2023, Robust loss functions under a curriculum view",
+    "cifar-n": "Wei et al. 2022, Learning with Noisy Labels Revisited: training algorithms on the labels of people",
 }
 """The papers by their names in recipes: authors and year, title."""
 

@@ -29,7 +29,18 @@ from steps import (
 )
 
 import keras_robust as kr
-from keras_robust.algorithms import ELR, NLNL, Algorithm, CoTeaching, CoTeachingPlus, JoCoR, SmallLoss
+from keras_robust.algorithms import (
+    ELR,
+    GJS,
+    NLNL,
+    Algorithm,
+    CoTeaching,
+    CoTeachingPlus,
+    DivideMix,
+    JoCoR,
+    Mixup,
+    SmallLoss,
+)
 
 #: PyTorch, which compiles nothing, has all of them; the others every third, in turn.
 KINDS = list(ALGORITHMS) if BACKEND == "torch" else in_turn(ALGORITHMS)
@@ -59,95 +70,6 @@ def test_every_algorithm_has_its_row():
     assert public == ALGORITHMS.keys() | of_views().keys()
     for kind in ALGORITHMS:
         assert kind.ranks or kind.remembers
-
-
-# What is refused
-
-
-@once
-@pytest.mark.parametrize(
-    ("words", "loss", "keywords"),
-    [
-        ("`loss` of SmallLoss must be a loss of logits", "sparse_categorical_crossentropy", {}),
-        ("`from_logits` of SmallLoss must be True in its loss", kr.CE(), {}),
-        ("`from_logits` of SmallLoss", keras.losses.SparseCategoricalCrossentropy(), {}),
-        ("`reduction` of SmallLoss must be", kr.CE(from_logits=True, reduction="sum"), {}),
-        ("`loss_weights` of SmallLoss must be None", kr.CE(from_logits=True), {"loss_weights": [2.0]}),
-        ("`loss` of SmallLoss must be a loss of each sample", kr.PeerLoss(kr.CE(), 0.5, from_logits=True), {}),
-        ("`loss` of SmallLoss must be a loss of each sample", kr.CE(from_logits=True) + kr.PeerLoss(kr.CE(), 0.5), {}),
-    ],
-)
-def test_losses_that_are_refused(words, loss, keywords):
-    with pytest.raises(ValueError, match=words):
-        algorithm(SmallLoss).compile("sgd", loss, **keywords)
-
-
-@once
-def test_networks_that_are_refused():
-    probabilities = keras.Sequential([keras.Input((D,)), keras.layers.Dense(K, activation="softmax")])
-    one_output = keras.Sequential([keras.Input((D,)), keras.layers.Dense(1)])
-    for wrong, told in ((probabilities, "3 output.* of probabilities"), (one_output, "1 output.* of logits")):
-        with pytest.raises(ValueError, match=f"`model` of SmallLoss must be a network that ends in logits.*{told}"):
-            SmallLoss(wrong, forget_rate=0.2).compile("sgd", kr.CE(from_logits=True))
-    with pytest.raises(ValueError, match="`model` of SmallLoss must be a built network"):
-        SmallLoss(keras.Sequential([keras.layers.Dense(K)]), forget_rate=0.2)
-    first, _ = networks(2)
-    wider = keras.Sequential([keras.Input((D,)), keras.layers.Dense(5), keras.layers.Dense(K)])
-    for second, words in ((network(WEIGHTS[0]), "twins stay equal"), (wider, "the shapes of the first one")):
-        with pytest.raises(ValueError, match=f"`second` of CoTeaching must be .*{words}"):
-            CoTeaching(first, forget_rate=0.2, second=second)
-    with pytest.raises(ValueError, match="`serve` of JoCoR must be one of 'first', 'ensemble'"):
-        algorithm(JoCoR, serve="both")
-    with pytest.raises(ValueError, match='`serve` of Algorithm must be "first": one network'):
-        Algorithm(first, serve="ensemble")
-    with pytest.raises(ValueError, match="`second` of Algorithm must be None: one network"):
-        Algorithm(first, second=network(WEIGHTS[1]))
-
-
-@once
-def test_a_norm_over_two_networks_is_refused():
-    loss = kr.CE(from_logits=True)
-    with pytest.raises(ValueError, match="`global_clipnorm` of CoTeaching must be None: a norm over two networks"):
-        algorithm(CoTeaching).compile(keras.optimizers.SGD(0.1, global_clipnorm=1.0), loss)
-    algorithm(CoTeaching).compile(keras.optimizers.SGD(0.1, clipnorm=1.0), loss)
-    algorithm(SmallLoss).compile(keras.optimizers.SGD(0.1, global_clipnorm=1.0), loss)
-
-
-MIRRORED = """
-import keras, numpy as np, tensorflow as tf
-cpu = tf.config.list_physical_devices("CPU")[0]
-tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-import keras_robust as kr
-with tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"]).scope():
-    def network():
-        return keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
-    class Own(kr.algorithms.Algorithm):
-        def objective(self, x, provenance, outputs, sample_weight):
-            square = keras.ops.sum(outputs**2, axis=-1)
-            return self.mean(square, provenance.label, outputs, sample_weight)
-    models = [
-        kr.algorithms.ELR(network(), num_samples=8, num_classes=3), kr.algorithms.SmallLoss(network(), 0.4),
-        Own(network()),
-    ]
-    for model in models:
-        model.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
-x, targets = np.arange(32).reshape(8, 4).astype("float32"), {"label": np.arange(8) % 3, "index": np.arange(8)}
-for model in models[:2]:
-    try:
-        model.fit(x, targets, batch_size=8, verbose=0)
-    except ValueError as error:
-        print(str(error).replace("\\n", " "))
-told = models[2].fit(x, targets, batch_size=8, verbose=0).history["loss"][0]
-print(bool(np.isclose(told, (models[2].predict(x, verbose=0) ** 2).sum(axis=-1).mean(), rtol=1e-5)))
-"""
-
-
-@pytest.mark.only("tensorflow")  # MirroredStrategy
-def test_several_replicas_are_refused_where_ranks_or_memories_would_be_those_of_one():
-    *refused, own = printed_by(MIRRORED).splitlines()
-    words = "must be of one replica: samples are ranked or remembered. Received: strategy=2."
-    assert refused == [f"`strategy` of {name} {words}" for name in ("ELR", "SmallLoss")]
-    assert own == "True"
 
 
 # What is saved
@@ -221,14 +143,27 @@ def test_a_killed_run_goes_on_exactly(kind, tmp_path):
 
 
 @once
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [*KINDS, GJS, Mixup])
 def test_configurations_come_back(kind):
     model = algorithm(kind)
+    assert json.loads(json.dumps(model.get_config())).keys() == model.get_config().keys()
     again = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(model))
     assert type(again) is kind
     settings = {name: value for name, value in again.get_config().items() if name not in ("model", "second", "name")}
     assert settings == {name: model.get_config()[name] for name in settings}
-    assert {name: settings[name] for name in ALGORITHMS[kind]} == ALGORITHMS[kind]
+    given = ALGORITHMS.get(kind, {})
+    assert {name: settings[name] for name in given} == given
+
+
+@once
+def test_a_configuration_holds_no_training_data():
+    model = algorithm(DivideMix)
+    config = json.loads(json.dumps(model.get_config()))
+    with pytest.raises(ValueError, match="`probe` of DivideMix must be added to its configuration"):
+        DivideMix.from_config(config)
+    again = DivideMix.from_config({**config, "probe": model.probe})
+    assert again.get_config().keys() == config.keys()
+    assert (again.warmup, again.num_samples) == (model.warmup, N)
 
 
 def test_model_checkpoint(tmp_path):
@@ -341,6 +276,50 @@ def test_losses_fall_in_bfloat16(kind):
     kept = [one for one in model.weights if one.path.split("/")[-1] in ("targets", "predicted")]
     assert len(kept) == int(kind.remembers)
     assert all(one.dtype == "float32" for one in kept)
+
+
+class ReadsMemory(ELR):
+    """Reads what it remembers where Keras casts weights for the layers of a narrow policy."""
+
+    def outputs(self, x):
+        seen = ops.max(self.targets[:N])
+        assert keras.backend.standardize_dtype(seen.dtype) == "float32"
+        return super().outputs(x) + 0.0 * seen
+
+
+@pytest.mark.parametrize("policy", in_turn(["mixed_bfloat16", "mixed_float16", "mixed_bfloat16"]))
+def test_what_is_remembered_is_exact_in_half_precision(policy):
+    """Keras' autocast would round a memory that is read while a layer is called."""
+    before = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(policy)
+    try:
+        head = keras.layers.Dense(K, dtype="float32")
+        inside = keras.Sequential([keras.Input((D,)), head])
+        head.set_weights(WEIGHTS[0])
+        x = np.round(8 * X) / 8  # which 8 bits hold
+        model = ReadsMemory(inside, num_samples=N, num_classes=K, beta=0.9)
+        model.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
+        model.fit(x, targets(), epochs=2, **RUN)
+    finally:
+        keras.config.set_dtype_policy(before)
+    p = np.clip(np.exp(log_softmax(logits(WEIGHTS[0], x))), 1e-4, 1 - 1e-4)
+    expected = (1 - 0.9**2) * p / p.sum(axis=-1, keepdims=True)
+    assert np.allclose(numpy(model.targets)[INDEX], expected, rtol=1e-5, atol=1e-7)
+
+
+EAGER = [*ALGORITHMS, *of_views()]
+
+
+@pytest.mark.only("tensorflow", "jax")  # all steps of PyTorch are eager
+@pytest.mark.parametrize("kind", EAGER[::2] if BACKEND == "jax" else EAGER[1::2])
+def test_eager_steps_are_compiled_ones(kind):
+    trained = []
+    for eagerly in (False, True):
+        model = compiled(algorithm(kind), run_eagerly=eagerly)
+        model.begin(1, 2)
+        told = model.train_on_batch(X, targets())
+        trained.append([numpy(told), *(numpy(one) for one in model.weights)])
+    assert_same(*trained, rtol=1e-5, atol=1e-6)
 
 
 # One's own

@@ -4,11 +4,12 @@ import keras
 import numpy as np
 import pytest
 from harness import once, value_and_gradient
-from steps import LOSSES, WEIGHTS, N, X, Y, assert_step, cross_entropy, log_softmax, logits, networks, smallest
+from steps import LOSSES, WEIGHTS, N, X, Y, assert_step, cross_entropy, dal, log_softmax, logits, networks, smallest
 
 import keras_robust as kr
 from keras_robust.algorithms import JoCoR
 from keras_robust.algorithms.jocor import two_way_divergence
+from keras_robust.schedules import DALBootstrapping, DALExponent
 
 
 def divergence(p, q):
@@ -43,6 +44,22 @@ def test_sample_weights_and_the_class_to_ignore():
         return (weight * joint(cross_entropy, weights, 0.9))[chosen].mean()
 
     assert_step(pair(), objective, kr.CE(from_logits=True, ignore_class=1), sample_weight=weight)
+
+
+def test_the_loss_of_each_epoch_while_rate_and_loss_move():
+    epochs = 3
+    model = pair(forget_rate=0.5, gradual=3, lam=0.65)
+    model.compile(keras.optimizers.SGD(0.0), kr.DAL(from_logits=True))
+    schedule = kr.callbacks.DALSchedule(0.2, 1.6)
+    history = model.fit(X, Y, batch_size=4, epochs=epochs, shuffle=False, verbose=0, callbacks=[schedule]).history
+    assert np.allclose(history["forget_rate"], [0.0, 0.25, 0.5])
+    q, lam = DALExponent(0.2, 1.6), DALBootstrapping(0.2, 1.6, 1.0)
+    for epoch, told in enumerate(history["loss"]):
+        numbers = q(epoch, epochs), lam(epoch, epochs)
+        values = joint(lambda z, y, numbers=numbers: dal(z, y, *numbers), WEIGHTS, 0.65)
+        batches = values[:4], values[4:]
+        means = [part[smallest(part, history["forget_rate"][epoch])].mean() for part in batches]
+        assert np.isclose(told, (4 * means[0] + 3 * means[1]) / N, rtol=1e-5)
 
 
 @once

@@ -400,14 +400,13 @@ PROBES = {
     "a model of pixels": (
         lambda: keras.Sequential([keras.Input((5,)), Scores((3, 3, K))]),
         (X, np.zeros((N, 3, 3), int)),
-        r"one output \(batch, classes\), one prediction a sample. Received: .*an output \('batch', 3, 3, 4\)",
+        r"an output \(batch, classes\), one prediction a sample. Received: .*an output \('batch', 3, 3, 4\)",
     ),
     "two outputs": (
         two_outputs,
         (X, {"a": LABEL, "b": LABEL}),
-        "`y` of the probe of SampleWeightLogger must be labels",
+        "`output` of SampleWeightLogger must be the one that is logged of the outputs, a, b",
     ),
-    "two outputs, one label": (two_outputs, (X, LABEL), "one output .*with 2 outputs"),
     "numbers that are halves": (network, (X, {"label": LABEL, "index": np.arange(N) / 2}), "`index` of the probe of"),
     "misnamed targets": (network, (X, {"labels": LABEL}), "`y` of the probe of SampleWeightLogger must be labels"),
 }

