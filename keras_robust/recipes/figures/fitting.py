@@ -82,7 +82,7 @@ def differences(fitted: Fitted) -> list[str]:
     """In what the runs are not the paper's: "epochs 60 (120)"."""
     pairs = [(curve, run) for curves in fitted.values() for curve, runs in curves for run in runs]
     told = []
-    for field in ("dataset", "noise", "network", "epochs", "l1", "weight_decay", "learning_rate", "clip_norm"):
+    for field in ("dataset", "noise", "network", "epochs", "l1", "jacobian", "weight_decay", "learning_rate", "clip_norm"):
         here, there = [], []
         for curve, run in pairs:
             own, printed = run.settings.get(field), getattr(curve.printed, field)
