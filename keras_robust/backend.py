@@ -286,7 +286,7 @@ def gradient(function, x):
 
 
 def compiled_by_jax(function):
-    """The function of tensors, compiled as a whole on JAX, which would compile each of its operations; as it is else."""
+    """The function, compiled as a whole on JAX, which would else compile each of its operations; as it is elsewhere."""
     if keras.backend.backend() != "jax":
         return function
     import jax
