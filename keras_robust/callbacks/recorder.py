@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from keras_robust.backend import increase, write_rows
+from keras_robust.backend import increase
 from keras_robust.labels import class_ids
 from keras_robust.sample_numbers import refuse_strays, rows_of
 from keras_robust.weight_log import RECORD
@@ -50,15 +50,15 @@ class Recorder:
                 "SampleWeightLogger records one prediction a sample, y_pred of shape (batch, classes). "
                 f"Received: y_pred of shape {tuple(y_pred.shape)}."
             )
-        rows = rows_of(provenance.index, self.num_samples)
+        rows = rows_of(provenance.index, self.num_samples)[:, None]
         clean = ops.zeros_like(statistics.label) - 1
         if provenance.clean is not None:
             clean = class_ids(provenance.clean, y_pred)
         step = ops.ones_like(statistics.label) * self.step
         integers = (ops.ones_like(statistics.label), statistics.label, clean, statistics.predicted, step)
         floats = ops.stack([ops.cast(getattr(statistics, name), "float32") for name in FLOATS], axis=-1)
-        write_rows(self.floats, rows, floats)
-        write_rows(self.integers, rows, ops.stack(integers, axis=-1))
+        self.floats.assign(ops.scatter_update(self.floats, rows, floats))
+        self.integers.assign(ops.scatter_update(self.integers, rows, ops.stack(integers, axis=-1)))
         increase(self.step)
 
     def records(self) -> np.ndarray:
