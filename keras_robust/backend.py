@@ -285,6 +285,15 @@ def gradient(function, x):
     raise ValueError(_NO_GRADIENTS.format(keras.backend.backend()))
 
 
+def compiled_by_jax(function):
+    """The function, compiled as a whole on JAX, which would else compile each of its operations; as it is elsewhere."""
+    if keras.backend.backend() != "jax":
+        return function
+    import jax
+
+    return jax.jit(function)
+
+
 @not_converted
 def pullback(layer, x, training: bool):
     """Outputs of a layer on `x`, and a function from directions v to the gradient of `sum(v * outputs)` in `x`.

@@ -7,6 +7,7 @@ from harness import as_numpy, once
 from keras import ops
 
 import keras_robust as kr
+from keras_robust.data.preprocessing import parted
 from keras_robust.jacobian import JacobianPenalty, jacobian_penalty
 
 RNG = np.random.default_rng(0)
@@ -174,3 +175,16 @@ def test_behind_preprocessing_the_images_are_those_that_the_network_sees():
         trained(network if prepared else before, JacobianPenalty(0.5, projections=None), x.astype(x.dtype), labels)
         weights.append(as_numpy(network.layers[-1].kernel.value))
     np.testing.assert_allclose(*weights, atol=1e-5)
+
+
+@once
+def test_layers_behind_preprocessing_make_one_network_for_all_steps():
+    prepared = kr.data.load("mnist", arrays=kr.data.generated("mnist", 8, 8), pipeline="device").info.preprocessing
+    model = keras.Sequential([keras.Input((28, 28, 1), dtype="uint8"), prepared, keras.layers.Flatten()])
+    front, flat = parted(model)
+    assert front is prepared
+    assert parted(model)[1] is flat
+    model.add(keras.layers.Dense(2))
+    assert len(parted(model)[1].layers) == 2
+    plain = network()
+    assert parted(plain) == parted(plain) == (None, plain)

@@ -1,6 +1,7 @@
 """What is done to raw images in the compiled step, on the accelerator: augmented while training, and normalized."""
 
 import warnings
+import weakref
 
 import keras
 import numpy as np
@@ -176,6 +177,10 @@ def _within(at, size):
     return ops.logical_and(at >= 0, at < size)
 
 
+# Models that were parted -> their layers then, and the parts.
+_PARTED = weakref.WeakKeyDictionary()
+
+
 def preprocessing_of(model: keras.Model) -> list[Preprocessing]:
     """The layers of a model that prepare raw images."""
     return [layer for layer in model._flatten_layers() if isinstance(layer, Preprocessing)]
@@ -187,8 +192,15 @@ def parted(model: keras.Model) -> tuple:
     Raises:
         ValueError: as `for_serving`.
     """
-    found = preprocessing_of(model)
-    return (found[0] if found else None), for_serving(model, raw_pixels=False)
+    layers = tuple(getattr(model, "layers", ()))
+    kept = _PARTED.get(model)
+    # An eager step asks each time, and a new model in each would cost more than the step.
+    if kept is None or len(kept[0]) != len(layers) or any(a is not b for a, b in zip(kept[0], layers, strict=True)):
+        found = preprocessing_of(model)
+        network = for_serving(model, raw_pixels=False)
+        # What is kept must not keep the model alive.
+        kept = _PARTED[model] = layers, (found[0] if found else None), None if network is model else network
+    return kept[1], model if kept[2] is None else kept[2]
 
 
 def for_serving(model: keras.Model, raw_pixels: bool = True) -> keras.Model:

@@ -309,14 +309,22 @@ class DeclaredLoss(keras.losses.Loss):
         >>> loss.with_hyperparameters({"q": 0.5}).hyperparameters
         {'epsilon': 2.0, 'q': 0.5}
         """
-        # deepcopy takes what it meets from here: a moving hyper-parameter is copied as the number it is now.
-        changed = copy.deepcopy(self, {id(variable): as_number(variable) for variable in self.moving()})
+        changed = copy.deepcopy(self)
         for name, value in values.items():
             slot = changed.slot(name)
             rule = slot.owner.declared_constraint(slot.key)
             slot.write(rule.check(type(slot.owner).__name__, name, value))
         changed.refresh()
         return changed
+
+    def __deepcopy__(self, memo):
+        """A copy in which nothing moves. Keras would write a file in memory, and import TensorFlow to do so."""
+        # deepcopy takes what it meets from the memo: a moving hyper-parameter is copied as the number it is now.
+        memo.update({id(variable): as_number(variable) for variable in self.moving()})
+        copied = memo[id(self)] = object.__new__(type(self))
+        vars(copied).update(copy.deepcopy(vars(self), memo))
+        copied.refresh()
+        return copied
 
     def refresh(self):
         """Draws the consequences of a hyper-parameter that became a variable, from the parts up."""

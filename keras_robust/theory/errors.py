@@ -58,23 +58,27 @@ def mean_error(loss: RobustLoss, K: int, z=0.0, sigma: float = 1.0):
         refuse("mean_error", "z", "a finite number or an array of them", z)
     if not np.all(np.isfinite(label_logits)):
         refuse("mean_error", "z", "a finite number or an array of them", z)
-    errors = error_of_terms(loss, K, label_logits.ravel(), sigma, {}).reshape(label_logits.shape)
+    errors = error_of_terms(loss, K, label_logits.ravel(), sigma, {}, compiled=True).reshape(label_logits.shape)
     return errors if errors.ndim else float(errors)
 
 
-def error_of_terms(loss, K, z, sigma, known):
-    """Mean errors (points,) at logits z (points,); terms found before are taken from `known`, which is added to."""
+def error_of_terms(loss, K, z, sigma, known, compiled=False):
+    """Mean errors (points,) at logits z (points,); terms found before are taken from `known`, which is added to.
+
+    Args:
+        compiled: as in `gradients`.
+    """
     total = np.zeros(len(z))
     for weight, term, bias, of_label in loss.terms(K):
         # Terms of one call differ in nothing that repr does not show.
         key = (type(term), repr(term), bias, of_label, K, sigma)
         if key not in known:
-            known[key] = _error(term, K, z + bias, sigma, of_label)
+            known[key] = _error(term, K, z + bias, sigma, of_label, compiled)
         total += weight * known[key]
     return total
 
 
-def _error(loss, K, z, sigma, of_label):
+def _error(loss, K, z, sigma, of_label, compiled):
     """Mean errors of output 0; the label is 0, or 1 where the loss is taken at the label of another sample."""
     if of_label and loss.of_margin:
         rule = log_sum(K - 1, sigma)
@@ -83,10 +87,10 @@ def _error(loss, K, z, sigma, of_label):
         # p_y - [y is the largest]; the mean of p_y is an integral of the slope of log p_y, 1 - p_y.
         return _mean_probability(K, z, sigma) - np.array([NormalDist(0.0, sigma).cdf(point) for point in z]) ** (K - 1)
     rule = cubature(K - 1, sigma)
-    errors = np.empty(len(z))
+    errors, slopes = np.empty(len(z)), gradients(loss, 0 if of_label else 1, compiled)
     for i, point in enumerate(z):
         logits = np.concatenate([np.full((len(rule.points), 1), point), rule.points], axis=1)
-        errors[i] = rule.weights @ gradients(loss, logits, 0 if of_label else 1)[:, 0]
+        errors[i] = rule.weights @ slopes(logits)[:, 0]
     return errors
 
 

@@ -62,18 +62,31 @@ def losses_of(loss: RobustLoss, logits: np.ndarray, labels: np.ndarray) -> np.nd
         return np.asarray(ops.convert_to_numpy(loss.per_sample(_evidence(loss, logits, labels))), "float64")
 
 
-def gradients(loss: RobustLoss, logits: np.ndarray, label: int = 0) -> np.ndarray:
-    """Gradient in the logits (rows, classes) of each row's loss, all rows having the same label."""
-    found = np.empty(logits.shape)
-    rows = max(1, _BATCH // logits.shape[1])
-    for start in range(0, len(logits), rows):
-        batch = logits[start : start + rows]
-        labels = np.full(len(batch), label)
-        with in_float64():
-            read = _evidence(loss, batch, labels)
-            slope = backend.gradient(lambda z, read=read: loss.per_sample(read.of_logits(z)), read.logits)
-            found[start : start + rows] = ops.convert_to_numpy(slope)
-    return found
+def gradients(loss: RobustLoss, label: int = 0, compiled: bool = False):
+    """A function from logits (rows, classes) to the gradient in them of each row's loss, all having the same label.
+
+    Args:
+        compiled: whether JAX compiles it as a whole. It would else compile each operation, which takes ten times as
+            long, but once for all losses that differ in their numbers alone.
+    """
+
+    def slopes(batch):
+        read = _evidence(loss, batch, np.full(len(batch), label))
+        return backend.gradient(lambda z: loss.per_sample(read.of_logits(z)), read.logits)
+
+    if compiled:
+        slopes = backend.compiled_by_jax(slopes)
+
+    def of_rows(logits):
+        found = np.empty(logits.shape)
+        rows = max(1, _BATCH // logits.shape[1])
+        for start in range(0, len(logits), rows):
+            with in_float64():
+                batch = ops.convert_to_tensor(logits[start : start + rows], "float64")
+                found[start : start + rows] = ops.convert_to_numpy(slopes(batch))
+        return found
+
+    return of_rows
 
 
 def for_any_classes(owner: str, function, K):

@@ -1,5 +1,7 @@
 """Images prepared in the compiled step: each its own draw, the same ones after a resume, and no TensorFlow."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -322,15 +324,23 @@ def test_your_own_arrays_need_no_tensorflow():
 
 
 @pytest.mark.only("jax", "torch")  # TensorFlow would train
-def test_nothing_imports_tensorflow(tmp_path):
+def test_nothing_imports_tensorflow(tmp_path, monkeypatch):
+    """The pipeline without it is the default then, and CIFAR-10 comes as `keras.datasets` keeps it."""
+    cifar = tmp_path / "datasets" / "cifar-10-batches-py-target" / "cifar-10-batches-py"
+    cifar.mkdir(parents=True)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        (cifar / name).write_bytes(pickle.dumps({b"data": np.zeros((2, 3072), "uint8"), b"labels": [3, 9]}, protocol=2))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     code = """
 import sys
 sys.modules["tensorflow"] = None
 from rich.console import Console
-from keras_robust import comparison, recipes
+from keras_robust import comparison, data, recipes
 quiet, name = Console(quiet=True), "anl/mnist/symmetric:0.8/anl-ce"
-recipes.run(name, scale="smoke", folder=sys.argv[1] + "/run", console=quiet, pipeline="device")
+recipes.run(name, scale="smoke", folder=sys.argv[1] + "/run", console=quiet)
 found = comparison.compare(sys.argv[1] + "/all", losses=["CE"], epochs=1, seeds=1, console=quiet)
+x, targets = data.load("cifar10", noise="symmetric:0.4", provenance=True).train[0]  # of Keras' own folder
+assert x.shape == (10, 32, 32, 3) and sorted(targets["index"]) == [*range(10)]
 print(found.rows()[0]["last"])
 """
     assert 0 <= float(printed_by(code, tmp_path)) <= 1

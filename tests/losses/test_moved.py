@@ -1,12 +1,13 @@
 """At any moment of a schedule, a loss that is saved and loaded is the same loss, and may move on as before."""
 
+import copy
 import json
 
 import keras
 import numpy as np
 import pytest
 from cases import BATCH_CASES, CASES
-from harness import as_numpy, in_turn
+from harness import as_numpy, in_turn, once
 
 import keras_robust as kr
 
@@ -88,3 +89,18 @@ def test_a_number_that_float32_puts_on_an_open_border_does_not_move(loss, name, 
     for set_number in (loss.check_hyperparameter, loss.move):
         with pytest.raises(ValueError, match=f"`{name}` of {type(loss).__name__} must be"):
             set_number(name, number)
+
+
+@once
+def test_a_copy_holds_what_the_loss_holds_and_moves_no_more():
+    loss = kr.LogitBias(kr.DAL(lam=0.5, from_logits=True), 1.0, from_logits=True, reduction="sum", name="mine")
+    loss.note = {"own": [1]}
+    loss.move("q", 0.75)
+    copied = copy.deepcopy(loss)
+    loss.move("q", 0.5).assign(1.25)
+    assert copied.moving() == []
+    assert copied.hyperparameters == {"epsilon": 1.0, "q": 0.75, "lam": 0.5}
+    assert (copied.name, copied.reduction, copied.note) == ("mine", "sum", {"own": [1]})
+    assert copied.note is not loss.note
+    expected = kr.LogitBias(kr.DAL(q=0.75, lam=0.5), 1.0, from_logits=True).call(Y, Z)
+    np.testing.assert_allclose(as_numpy(copied.call(Y, Z)), as_numpy(expected), rtol=1e-6)

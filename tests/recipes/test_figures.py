@@ -10,7 +10,7 @@ from rich.console import Console
 
 from keras_robust import cli, recipes
 from keras_robust.diagnostics import figures as untrained
-from keras_robust.recipes import figures
+from keras_robust.recipes import figures, scales
 from keras_robust.recipes.planning import Conditions
 from keras_robust.training.folder import write_json, write_rows
 from keras_robust.weight_log import RECORD, write_epoch
@@ -116,6 +116,19 @@ def test_what_is_drawn_is_what_runs_hold(tmp_path):
     assert ax.lines[0].get_ydata() == pytest.approx(means / means.max())
 
 
+@pytest.mark.parametrize("name", ["anl/3", "anl/6"])
+def test_the_penalty_on_the_jacobian_is_trained_with_each_factor_and_drawn(name, tmp_path):
+    curves = [curve for curve in figures.plan(name).curves if curve.panel == "Jacobian"]
+    assert [curve.recipe.jacobian for curve in curves] == [1e-7, 5e-7, 1e-6, 5e-6, 1e-5, 5e-5, 1e-4]
+    for curve in curves:
+        assert (curve.recipe.l1, curve.recipe.weight_decay) == (0.0, 0.0)
+        assert scales.method(curve.recipe).jacobian == curve.values["delta"]
+    write_run(tmp_path / "run", curves[2].recipe)
+    ax = figures.draw_figure(name, [tmp_path / "run"]).axes[0]
+    assert ax.get_title() == "cifar10, symmetric:0.8, Jacobian"
+    assert [line.get_label() for line in ax.lines if line.get_xdata().size] == ["delta = 1e-06"]
+
+
 def test_numbers_of_grids_and_ends(tmp_path):
     for place, curve in enumerate(figures.plan("apl/5").curves[:12]):
         write_run(tmp_path / "grid" / f"{place}", curve.recipe, offset=place / 100)
@@ -210,7 +223,6 @@ def test_what_does_not_fit_is_refused(tmp_path, capsys):
 
 
 def test_the_runs_of_a_figure_are_trained_once(tmp_path, monkeypatch, capsys):
-    """Those that the runner cannot train, with a penalty on the Jacobian, are left out."""
     shared = {"scale": "smoke", "folder": tmp_path / "runs", "console": Console(quiet=True)}
     small = {"dataset": "digits", "network": "cnn2", "augmentation": None}
     first = figures.train_figure("dal/4", changes=small, **shared)

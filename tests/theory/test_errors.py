@@ -69,6 +69,9 @@ def test_the_landscape_is_the_mean_error_at_each_setting():
     for i, q in enumerate(values["q"]):
         for j, a in enumerate(values["a"]):
             assert heights[i, j] == pytest.approx(theory.mean_error(kr.AGCE(a=a, q=q), 20))
+    # One that looks at all classes; JAX compiles `mean_error` as a whole, and the landscape operation by operation.
+    negative = theory.landscape(kr.NNCE(), {"p_min": [1e-7, 1e-3]}, K=5)
+    assert negative[1] == pytest.approx(theory.mean_error(kr.NNCE(p_min=1e-3), 5), rel=1e-12)
     assert theory.landscape(kr.GCE(), {"q": [0.0, 1.0]}, K=10)[1] == pytest.approx(theory.mean_error(kr.MAE(), 10))
 
 

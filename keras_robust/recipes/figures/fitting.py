@@ -18,6 +18,8 @@ _FREE = (
     *NAMES,
     *("dataset", "noise", "exact_noise", "network", "epochs", "batch_size", "augmentation", "boundaries", "decay"),
 )
+# What is told first where it is not the paper's.
+_DATA = ("dataset", "noise", "network", "epochs")
 # Recipes that are named where a folder fits none, before "and more".
 NAMED = 3
 
@@ -82,7 +84,7 @@ def differences(fitted: Fitted) -> list[str]:
     """In what the runs are not the paper's: "epochs 60 (120)"."""
     pairs = [(curve, run) for curves in fitted.values() for curve, runs in curves for run in runs]
     told = []
-    for field in ("dataset", "noise", "network", "epochs", "l1", "weight_decay", "learning_rate", "clip_norm"):
+    for field in (*_DATA, "l1", "jacobian", "weight_decay", "learning_rate", "clip_norm"):
         here, there = [], []
         for curve, run in pairs:
             own, printed = run.settings.get(field), getattr(curve.printed, field)
