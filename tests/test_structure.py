@@ -44,10 +44,11 @@ FLOORS = [
         "noise.specification",
     ],
     ["data.archives", "data.sources", "data.generated", "data.folders", "data.reading", "data.augment"],
-    ["data.choice", "data.draws", "data.preprocessing", "data.feed", "data.decoding"],
+    ["data.choice", "data.draws", "data.own_labels", "data.preprocessing", "data.feed", "data.decoding"],
     [
         "data.pipeline",
         "data.ordering",
+        "data.numbered",
         "data.provenance",
         "data.noisy",
         "data.loading",

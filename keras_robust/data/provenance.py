@@ -8,12 +8,13 @@ import numpy as np
 from keras_robust.checks import Interval, refuse
 from keras_robust.data.choice import checked_pipeline
 from keras_robust.data.feed import Feed
+from keras_robust.data.numbered import Numbered
 from keras_robust.data.ordering import unsteady_step
+from keras_robust.data.own_labels import given_ids, ids_of_batch
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow, import_tensorflow, order, ready
 
 BATCH_SIZE = Interval(1, integer=True)
 SEED = Interval(0, integer=True)
-LARGEST = 2**31 - 1  # ids and numbers are int32
 
 
 def with_provenance(
@@ -24,21 +25,30 @@ def with_provenance(
     seed: int = 0,
     drop_remainder: bool = False,
     pipeline: str | None = None,
+    class_names=None,
 ):
     """Your own data with targets that say which sample a label belongs to: {"label", "index"} and, if known, "clean".
 
     What is logged about a sample while a model trains can then be traced back to it, whatever the order of training.
 
-    - Arrays (x, y) or (x, y, sample_weight): the index of a sample is its position. x may be nested.
+    - Arrays (x, y) or (x, y, sample_weight): a sample's index is its position. x may be nested, a list of texts, or a
+      DataFrame, which is an array where all is numbers, else a dict of its columns.
     - A `tf.data.Dataset` of (x, y) or (x, y, sample_weight), in batches or not: its samples are counted in the order in
       which they come. That order must be the same every time: number the data set first, then shuffle it. One whose
       steps shuffle, draw samples or hand on what is ready first is refused; Keras' `image_dataset_from_directory` needs
       `shuffle=False`. `shuffle(..., reshuffle_each_iteration=False)` is taken; without a seed its order, and so the
       numbers, are others in the next process. What Python code does, as in `from_generator`, nobody sees.
+    - A `keras.utils.PyDataset` with a fixed order, in batches of one size but for the last: one whose `shuffle` is on
+      or that acts between epochs is refused, and one whose batches change their labels when they do. Keras' `fit` may
+      shuffle its batches.
+
+    Labels are class ids, one-hot rows or names of classes. What is returned has `class_names`, a list where names are
+    known, and `file_paths` where Keras knows the files: the path of each sample by its number, for
+    `diagnostics.write_suspects(paths=)`.
 
     Args:
-        data: arrays or a data set; y holds class ids, one a sample.
-        clean: ids of the true classes (n,), by position, if they are known.
+        data: arrays or a data set; y holds one label a sample: a class id, a one-hot row or a name.
+        clean: the true classes, by position, if they are known; the same forms.
         batch_size: samples a batch, at least 1. A data set that has batches keeps its own.
         shuffle: for arrays: whether each epoch has a new random order, by default it has. A data set keeps its order;
             shuffle what you get.
@@ -47,13 +57,17 @@ def with_provenance(
             `DataParallel` wants it.
         pipeline: for arrays: "tf.data", or "device": a `Feed`, without TensorFlow; `ProvenanceModel` tells it its
             epochs, a plain `fit` needs its callback `epochs`. None: "tf.data" where TensorFlow is installed.
+        class_names: names of the classes by id, a list, an array, a Series or a dict {id: name}, which say what labels
+            that are names stand for. None: the categories of a Series, the folders of Keras, or the names that come,
+            sorted.
 
     Returns:
-        A `tf.data.Dataset` or `Feed` of (x, targets) or (x, targets, sample_weight) in batches; targets are int32.
+        A `tf.data.Dataset`, `Feed` or `PyDataset` of (x, targets) or (x, targets, sample_weight) in batches; targets
+        are int32.
 
     Raises:
-        ValueError: for labels that are not class ids below 2^31, arrays of different lengths, or a data set with an
-            order of its own.
+        ValueError: for labels that are not class ids below 2^31, one-hot rows or known names, arrays of different
+            lengths, or a data set with an order of its own.
         ImportError: without TensorFlow.
 
     Example:
@@ -65,71 +79,95 @@ def with_provenance(
     """
     batch_size = BATCH_SIZE.check("with_provenance", "batch_size", batch_size)
     seed = SEED.check("with_provenance", "seed", seed)
-    clean = None if clean is None else _ids("clean", clean)
     tf = sys.modules.get("tensorflow")
     if tf is not None and isinstance(data, tf.data.Dataset):
-        if pipeline == "device":
-            refuse("with_provenance", "pipeline", '"tf.data" for a tf.data.Dataset', pipeline)
-        if shuffle or drop_remainder:
-            refuse("with_provenance", "shuffle", "left to you for a data set: shuffle or batch what you get", shuffle)
-        return _counted(data, clean, batch_size)
+        _left_alone(pipeline, shuffle, drop_remainder)
+        return _counted(data, clean, batch_size, class_names)
+    if isinstance(data, keras.utils.PyDataset):
+        _left_alone("tf.data", shuffle, drop_remainder)
+        _, clean, names = given_ids(np.zeros(0, "int32"), clean, class_names)
+        return Numbered(data, clean, names)
     if not isinstance(data, (tuple, list)) or len(data) not in (2, 3):
-        refuse("with_provenance", "data", "(x, y), (x, y, sample_weight) or a tf.data.Dataset", type(data).__name__)
-    x, y = keras.tree.map_structure(np.asarray, data[0]), _ids("y", data[1])
+        rule = "(x, y), (x, y, sample_weight), a tf.data.Dataset or a PyDataset"
+        refuse("with_provenance", "data", rule, type(data).__name__)
+    x, (y, clean, names) = _features(data[0]), given_ids(data[1], clean, class_names)
     targets = {"label": y, "index": np.arange(len(y), dtype="int32")} | ({} if clean is None else {"clean": clean})
     parts = (x, targets, *map(np.asarray, data[2:]))
     lengths = {len(array) for array in keras.tree.flatten(parts)}
     if len(lengths) > 1:
         refuse("with_provenance", "data", f"arrays of the same length, `clean` too, {len(y)} as y has", sorted(lengths))
     if checked_pipeline("with_provenance", pipeline) == "device":
-        return Feed(*parts[:2], batch_size, None if shuffle is False else seed, None, drop_remainder, *parts[2:])
+        feed = Feed(*parts[:2], batch_size, None if shuffle is False else seed, None, drop_remainder, *parts[2:])
+        return _named(feed, names)
     hide_gpus_from_tensorflow()
     tf = import_tensorflow()
     with tf.device("CPU:0"):
         columns = tf.nest.map_structure(tf.constant, parts)
         positions = order(len(y), None if shuffle is False else seed).map(lambda position, _: position)
-    return ready(
-        positions.batch(batch_size, drop_remainder).map(
-            lambda chosen: tf.nest.map_structure(lambda column: tf.gather(column, chosen), columns),
-            num_parallel_calls=tf.data.AUTOTUNE,
-        )
+    batches = positions.batch(batch_size, drop_remainder).map(
+        lambda chosen: tf.nest.map_structure(lambda column: tf.gather(column, chosen), columns),
+        num_parallel_calls=tf.data.AUTOTUNE,
+    )
+    return _named(ready(batches), names)
+
+
+def _left_alone(pipeline, shuffle, drop_remainder):
+    if pipeline == "device":
+        refuse("with_provenance", "pipeline", '"tf.data" for a tf.data.Dataset', pipeline)
+    if shuffle or drop_remainder:
+        refuse("with_provenance", "shuffle", "left to you for a data set: shuffle or batch what you get", shuffle)
+
+
+def _named(numbered, names, paths=None):
+    """The data set, which knows its classes and files, as those that Keras makes of folders do."""
+    numbered.class_names, numbered.file_paths = names, paths
+    return numbered
+
+
+def _features(x):
+    """Inputs as arrays: a DataFrame of numbers is one, another one a dict of its columns."""
+    if hasattr(x, "columns") and hasattr(x, "dtypes"):
+        if all(kind.kind in "iufb" for kind in map(np.dtype, map(_plain_dtype, x.dtypes))):
+            return x.to_numpy(np.result_type(*map(_plain_dtype, x.dtypes)))
+        return {str(name): _texts_too(np.asarray(x[name])) for name in x.columns}
+    if isinstance(x, list) and x and all(isinstance(one, str | bytes) for one in x):
+        return np.asarray(x)
+    return keras.tree.map_structure(lambda one: _texts_too(np.asarray(one)), x)
+
+
+def _plain_dtype(kind):
+    """numpy's dtype of a column; that of objects for one that is pandas' own."""
+    return kind if isinstance(kind, np.dtype) else np.dtype(object)
+
+
+def _texts_too(column):
+    """Texts as numpy has them, where they were objects."""
+    return (
+        column.astype(str) if column.dtype.kind == "O" and all(isinstance(one, str) for one in column.flat) else column
     )
 
 
-def _ids(name, labels):
-    labels = np.asarray(labels)
-    labels = labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
-    whole = labels.ndim == 1 and np.issubdtype(labels.dtype, np.integer)
-    if not whole or (labels.size and not 0 <= labels.min() <= labels.max() <= LARGEST):
-        refuse("with_provenance", name, "class ids of shape (n,), whole numbers from 0 and below 2^31", labels)
-    return labels.astype("int32")
-
-
-def _counted(dataset, clean, batch_size):
+def _counted(dataset, clean, batch_size, class_names):
     hide_gpus_from_tensorflow()
     tf = import_tensorflow()
 
-    spec = dataset.element_spec
+    spec, paths = dataset.element_spec, getattr(dataset, "file_paths", None)
     labels = spec[1] if isinstance(spec, tuple) and len(spec) in (2, 3) else None
-    flat = isinstance(labels, tf.TensorSpec) and labels.dtype.is_integer and labels.shape.rank is not None
-    if not flat or not (labels.shape.rank <= 1 or (labels.shape.rank == 2 and labels.shape[1] == 1)):
-        refuse("with_provenance", "data", "a data set of (x, y), y whole numbers: class ids, one a sample", spec)
+    class_names = getattr(dataset, "class_names", None) if class_names is None else class_names
+    _, clean, names = given_ids(np.zeros(0, "int32"), clean, class_names)
+    _check_labels(tf, spec, labels, names)
     if step := unsteady_step(dataset):
         raise ValueError(
             f"`data` of with_provenance has an order of its own, so that a position is no sample's number: {step}."
         )
-    if labels.shape.rank == 0:
+    if labels.shape.rank == 0 or (labels.shape.rank == 1 and labels.dtype.is_floating):
         if clean is not None and dataset.cardinality().numpy() not in (len(clean), -1, -2):
             refuse("with_provenance", "clean", f"of {dataset.cardinality().numpy()} labels, as many as samples", clean)
         dataset = dataset.batch(batch_size)
     known = None if clean is None else tf.constant(clean)
 
     def number(first, x, y, *weight):
-        kept = tf.cast(y, tf.int32)
-        whole = tf.reduce_all((kept >= 0) & (tf.cast(kept, y.dtype) == y))
-        words = "labels of a data set for with_provenance must be class ids, whole numbers from 0 and below 2^31"
-        with tf.control_dependencies([tf.debugging.Assert(whole, [words, y])]):
-            y = tf.reshape(kept, (-1,))
+        y = ids_of_batch(y, names)
         index = first + tf.range(tf.size(y))
         targets = {"label": y, "index": index}
         if known is not None:
@@ -140,4 +178,26 @@ def _counted(dataset, clean, batch_size):
                 targets["clean"] = tf.gather(known, index)
         return first + tf.size(y), (x, targets, *weight)
 
-    return ready(dataset.scan(tf.constant(0), lambda first, element: number(first, *element)))
+    numbered = ready(dataset.scan(tf.constant(0), lambda first, element: number(first, *element)))
+    return _named(numbered, names, paths)
+
+
+def _check_labels(tf, spec, labels, names):
+    """Refuses what is no label of a sample: ids, one-hot rows, or names where it is known what they stand for."""
+    rule = "a data set of (x, y), y one label a sample: a class id, a one-hot row or a name"
+    if not isinstance(labels, tf.TensorSpec) or labels.shape.rank is None or labels.shape.rank > 2:
+        refuse("with_provenance", "data", rule, spec)
+    rank, last = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None
+    if labels.dtype == tf.string:
+        if names is None:
+            refuse("with_provenance", "class_names", "the names of the classes, for labels that are names", None)
+        fits = rank <= 1 or last == 1
+    elif labels.dtype.is_floating:  # one-hot rows, or yes and no as Keras' folders have them
+        fits = last is not None and (rank == 2 or last > 1)
+    else:
+        fits = labels.dtype.is_integer or labels.dtype == tf.bool
+    if rank == 1 and not labels.dtype.is_floating:  # a batch, then, or a row of a data set without batches?
+        sizes = {leaf.shape[0] for leaf in tf.nest.flatten(spec[0]) if leaf.shape.rank} if last is not None else set()
+        fits = fits and all(size in (None, last) for size in sizes)
+    if not fits:
+        refuse("with_provenance", "data", rule, spec)

@@ -56,7 +56,8 @@ class Page:
     def choose(self, select, text):
         for option in self.all(f"#{select} option"):
             if option.text == text:
-                return option.click()
+                option.click()
+                return self.one("#title").click()  # a list that has the focus takes letters for itself
         raise AssertionError([option.text for option in self.all(f"#{select} option")])
 
     @property
@@ -245,7 +246,7 @@ def test_what_is_hostile_is_text(page_of):
 
 def test_ten_thousand_suspects_build_only_what_is_in_sight(page_of):
     labels = np.zeros(10_000, int)
-    page = page_of(labels, labels + 1, images=np.zeros((10_000, 2, 2), "uint8"), n=None)
+    page = page_of(labels, labels + 1, n=None)
     assert page.counts.startswith("0 of 10,000")
     assert 6 <= len(page.all(".card")) <= 40
     first = page.samples[0]
@@ -290,5 +291,5 @@ def test_a_phone_and_a_screen_reader(page_of):
     assert page.one(".card.current").accessible_name.endswith("; kept")
     assert page.one("#said").get_attribute("textContent") == "Sample 29: kept"
     assert page.one("#track").get_attribute("aria-valuenow") == "1"
-    for selector in ("#given", "#believed", "#show", "#file", "#track", "#keys", "#wanted", ".keep", ".other"):
+    for selector in ("#given", "#believed", "#show", "#track", "#undo", "#load", "#download", ".keep", ".other"):
         assert page.one(selector).accessible_name, selector
