@@ -43,7 +43,8 @@ def log(tmp_path, write_log):
 
 
 def rows_of(report):
-    return list(csv.DictReader(report.table.read_text(encoding="utf-8").splitlines()))
+    with open(report.table, newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def content_of(page):
