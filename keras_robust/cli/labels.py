@@ -38,7 +38,7 @@ def add_review(verbs):
 
 def _add_sample_arguments(verb, n):
     add_run_arguments(verb)
-    verb.add_argument("--n", "--top", type=int, default=n, metavar="N", help=f"how many (default: {n})")
+    verb.add_argument("--top", "--n", dest="n", type=int, default=n, metavar="N", help=f"how many (default: {n})")
     verb.add_argument("--images", metavar="FOLDER", help="your own images, in class folders or in the log's order")
     verb.add_argument("--class-names", nargs="+", metavar="NAME", help="in the order of their numbers")
     verb.add_argument("--dataset", help='data set of the images (default: the run\'s own); "none" for no images')
