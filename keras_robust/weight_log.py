@@ -4,6 +4,7 @@ A log is a folder with one file an epoch, `epoch-00007.npy`, an array of `RECORD
 sample number. A file appears whole or not at all, and is read without being loaded.
 """
 
+import hashlib
 import pathlib
 import re
 import uuid
@@ -92,6 +93,14 @@ class WeightLog:
         if field not in RECORD.names:
             refuse("WeightLog", "field", f"one of {RECORD.names}", field)
         return np.stack([records[field] for records in self])
+
+    def checksum(self) -> str:
+        """What tells this log from any other: a digest of its records, 16 hexadecimal digits."""
+        digest = hashlib.sha256()
+        for epoch, records in zip(self.epochs, self, strict=True):
+            digest.update(f"{epoch}:{len(records)};".encode())
+            digest.update(np.ascontiguousarray(records))
+        return digest.hexdigest()[:16]
 
     @property
     def labels(self) -> np.ndarray:

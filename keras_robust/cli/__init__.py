@@ -20,7 +20,9 @@ def parser() -> argparse.ArgumentParser:
     verbs = command.add_subparsers(required=True, metavar="VERB")
     for add in (runs.add_compare, runs.add_backdoor, runs.add_run, runs.add_recipes):
         add(verbs)
-    for add in (labels.add_noise, labels.add_suspects, pictures.add_plot, pictures.add_figure, pictures.add_logit_bias):
+    for add in (labels.add_noise, labels.add_suspects, labels.add_review):
+        add(verbs)
+    for add in (pictures.add_plot, pictures.add_figure, pictures.add_logit_bias):
         add(verbs)
     return command
 

@@ -1,4 +1,4 @@
-"""The verbs about labels: noise draws wrong ones, suspects finds them."""
+"""The verbs about labels: noise draws wrong ones, suspects finds them, review shows them to people."""
 
 import time
 
@@ -24,21 +24,47 @@ def _report_noise(options) -> int:
 
 def add_suspects(verbs):
     verb = verbs.add_parser("suspects", help="which labels of a training run are most likely wrong: table and pictures")
-    add_run_arguments(verb)
-    verb.add_argument("--top", type=int, default=100, help="how many (default: 100)")
-    verb.add_argument("--dataset", help='data set of the images (default: the run\'s own); "none" for the table alone')
-    verb.add_argument("--data-dir", help="its folder (default: the run's own)")
+    _add_sample_arguments(verb, 100)
     verb.add_argument("--out", help="folder for suspects.csv and suspects.png (default: FOLDER)")
     verb.set_defaults(run=_suspects)
+
+
+def add_review(verbs):
+    verb = verbs.add_parser("review", help="a page to decide on suspects in the browser: keep, correct or drop each")
+    _add_sample_arguments(verb, 500)
+    verb.add_argument("--out", metavar="FILE", help="the page (default: FOLDER/review.html)")
+    verb.set_defaults(run=_review)
+
+
+def _add_sample_arguments(verb, n):
+    add_run_arguments(verb)
+    verb.add_argument("--top", "--n", dest="n", type=int, default=n, metavar="N", help=f"how many (default: {n})")
+    verb.add_argument("--images", metavar="FOLDER", help="your own images, in class folders or in the log's order")
+    verb.add_argument("--class-names", nargs="+", metavar="NAME", help="in the order of their numbers")
+    verb.add_argument("--dataset", help='data set of the images (default: the run\'s own); "none" for no images')
+    verb.add_argument("--data-dir", help="its folder (default: the run's own)")
 
 
 def _suspects(options) -> int:
     from keras_robust import diagnostics
 
     run = diagnostics.open_run(options.folder, options.log)
-    found = diagnostics.write_suspects(run, options.top, options.dataset, options.data_dir, options.out)
+    found = diagnostics.write_suspects(run, options.out or run.folder, n=options.n, **_samples(options))
     print(found)
     return 0
+
+
+def _review(options) -> int:
+    from keras_robust import diagnostics
+
+    run = diagnostics.open_run(options.folder, options.log)
+    page = diagnostics.review_page(run, options.out or run.folder, n=options.n, **_samples(options))
+    print(f"Written to {page}: open it in a browser, decide, and download corrections.csv there")
+    return 0
+
+
+def _samples(options):
+    return {name: getattr(options, name) for name in ("images", "class_names", "dataset", "data_dir")}
 
 
 def _folder(verb, options):

@@ -129,6 +129,41 @@ def _animal10n(row, data_dir, _) -> Folder:
     return Folder(row.class_names, *train, *_binary([root / "test_batch.bin"], K))
 
 
+#: Endings of the files that Keras' `image_dataset_from_directory` takes for images.
+IMAGES = (".bmp", ".gif", ".jpeg", ".jpg", ".png")
+
+
+def image_files(folder) -> tuple[list[str], np.ndarray | None, list[str]]:
+    """The images of a user's folder, in the order of `keras.utils.image_dataset_from_directory(..., shuffle=False)`.
+
+    Each folder in it is a class, in the order of their names, with all the images in it and below; images beside them
+    belong to none and are left out. A folder without folders holds images without classes, in the order of their names.
+
+    Args:
+        folder: the folder.
+
+    Returns:
+        Their paths; their class ids (n,), int32, or None; the names of the classes.
+
+    Raises:
+        FileNotFoundError: if there is no folder, or no image in it.
+    """
+    folder = os.fspath(folder)
+    if not os.path.isdir(folder):
+        raise FileNotFoundError(f"There is no folder {folder}.")
+    inside = sorted(name for name in os.listdir(folder) if os.path.isdir(f"{folder}/{name}"))
+    names, paths, labels = [name for name in inside if not name.startswith(".")], [], []
+    for label, name in enumerate(names or [""]):
+        found = []
+        for root, _, files in sorted(os.walk(os.path.join(folder, name))):
+            found += [os.path.join(root, file) for file in sorted(files) if file.lower().endswith(IMAGES)]
+        paths += found
+        labels += [label] * len(found)
+    if not paths:
+        raise FileNotFoundError(f"There is no image in {folder} ({', '.join(IMAGES)}).")
+    return paths, np.array(labels, "int32") if names else None, names
+
+
 ON_DISK = {"webvision": _webvision, "ilsvrc12": _ilsvrc12, "clothing1m": _clothing1m, "animal10n": _animal10n}
 """What reads data sets in folders, (row, data_dir, download) -> Folder, as the catalog calls it."""
 

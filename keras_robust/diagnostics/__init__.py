@@ -4,6 +4,7 @@ from keras_robust.diagnostics import figures, pictures, plots
 from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
 from keras_robust.diagnostics.noise_report import report_noise
+from keras_robust.diagnostics.review import review_page
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
 from keras_robust.diagnostics.selected import Selection, selection
 from keras_robust.diagnostics.statistics import (
@@ -41,6 +42,7 @@ __all__ = [
     "pictures",
     "plots",
     "report_noise",
+    "review_page",
     "selection",
     "suspect_sheet",
     "suspect_table",

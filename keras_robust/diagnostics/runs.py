@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import pathlib
 import re
 from dataclasses import dataclass
@@ -97,6 +98,25 @@ def open_run(folder, log: str | None = None) -> LoggedRun:
     settings = _settings(folder / "settings.json")
     log = _with_clean_labels(WeightLog(path), folder / "labels.npz")
     return LoggedRun(folder, name, log, settings, _accuracy(folder / "history.csv"))
+
+
+def as_run(log_or_run) -> LoggedRun:
+    """A run of what people have: what `open_run` opened, a `WeightLog`, or the folder of either.
+
+    Example:
+
+    >>> from keras_robust.weight_log import RECORD, write_epoch
+    >>> write_epoch(tmp_path, 0, np.zeros(5, RECORD))
+    >>> as_run(WeightLog(tmp_path)).title
+    ''
+    """
+    if isinstance(log_or_run, LoggedRun):
+        return log_or_run
+    if isinstance(log_or_run, WeightLog):
+        return LoggedRun(log_or_run.path, "", log_or_run, {}, None)
+    if isinstance(log_or_run, str | os.PathLike):
+        return open_run(log_or_run)
+    refuse("as_run", "log_or_run", "a WeightLog, what open_run opened, or a folder", log_or_run)
 
 
 def _find_log(folder, wanted):

@@ -10,11 +10,11 @@ import numpy as np
 
 from keras_robust.checks import refuse
 from keras_robust.class_names import names_by_id
-from keras_robust.data import gallery
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.believed import believed_labels
 from keras_robust.diagnostics.plots.pixels import drawable
-from keras_robust.diagnostics.runs import LoggedRun
+from keras_robust.diagnostics.runs import LoggedRun, as_run
+from keras_robust.diagnostics.samples import samples_of_run
 from keras_robust.files import whole
 from keras_robust.weight_log import WeightLog
 
@@ -37,6 +37,7 @@ class Suspect:
         last_margin: its margin in the last of them.
         last_weight: implicit weight there: how much the loss still believed it.
         epochs_against: share of the logged epochs in which another class than the given one was predicted.
+        path, text: its file and its text; "" where they are not known.
     """
 
     rank: int
@@ -53,6 +54,8 @@ class Suspect:
     last_margin: float
     last_weight: float
     epochs_against: float
+    path: str = ""
+    text: str = ""
 
     @property
     def wrong(self) -> bool | None:
@@ -60,7 +63,7 @@ class Suspect:
         return None if self.clean < 0 else self.clean != self.given
 
 
-def suspect_table(log: WeightLog, n: int | None = 100, class_names=None) -> list[Suspect]:
+def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=None, texts=None) -> list[Suspect]:
     """The n samples of lowest mean margin over the logged epochs, the most suspect first.
 
     Samples that the log never saw are left out. With several logs of one data set, those of robust losses rank best.
@@ -68,7 +71,8 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None) -> list
     Args:
         log: the log of a training run.
         n: how many at most; None: all samples.
-        class_names: a name for each class, a list or a dict {id: name}; by default its id.
+        class_names: a name for each class, a list, an array, a Series or a dict {id: name}; by default its id.
+        paths, texts: of all samples, by number; or None.
 
     Raises:
         ValueError: if there are fewer names than classes, or they have no order.
@@ -98,6 +102,8 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None) -> list
         columns[f"{field}_name"] = [names[k] if k >= 0 else "" for k in values]
     columns |= {"mean_margin": margins[order], "last_margin": last_margin, "last_weight": last_weight}
     columns["epochs_against"] = against
+    for field, values in (("path", paths), ("text", texts)):
+        columns[field] = [""] * len(order) if values is None else [values[sample] for sample in order]
     rows = zip(*(_plain(values) for values in columns.values()), strict=True)
     return [Suspect(**dict(zip(columns, row, strict=True))) for row in rows]
 
@@ -165,26 +171,50 @@ class SuspectReport(NamedTuple):
             lines.append("...")
         if self.run.log.clean is not None:
             lines.append(f"all labels by mean margin: AUROC {self.run.log.detection().auroc:.4f}")
-        sheet = ", suspects.png" if self.sheet else "; no pictures, for no data set is named (--dataset)"
+        sheet = (
+            ", suspects.png"
+            if self.sheet
+            else "; no pictures, for no data set is named (--dataset) and no images are given (--images)"
+        )
         written = f"Written to {self.table.parent}: {self.table.name}{sheet}"
         return "\n".join([_title(self.run, self.suspects).replace("\n", "; "), *lines, written])
 
 
-def write_suspects(run: LoggedRun, n: int = 100, dataset: str | None = None, data_dir=None, out=None) -> SuspectReport:
+def write_suspects(
+    log_or_run,
+    folder,
+    images=None,
+    texts=None,
+    paths=None,
+    class_names=None,
+    n: int = 100,
+    dataset: str | None = None,
+    data_dir=None,
+) -> SuspectReport:
     """Writes suspects.csv, and suspects.png where the images are known, for a training run.
 
+    The table has a row for each `Suspect`, with names, path and text; the picture shows the samples in the same order.
+    images, texts and paths cover the whole data set, by sample number: not the suspects alone.
+
     Args:
-        run: what `open_run` opened.
+        log_or_run: a `WeightLog`, what `open_run` opened, or the folder of either.
+        folder: where to write, made where it is missing.
+        images: an array (n, height, width) or (n, height, width, channels), uint8, or floats from 0 to 1 or to 255; a
+            list of paths; or a folder of images, taken in the order of `keras.utils.image_dataset_from_directory` with
+            shuffle=False. None: the images of the run's data set, where it has one.
+        texts: a list of texts, or a DataFrame, whose rows are shown.
+        paths: of the samples' files; None: those of the images, where these are files.
+        class_names: a name for each class, a list, an array, a Series or a dict {id: name}; None: the folders' names.
         n: how many.
         dataset: name of the data set; None: the run's own, "none": no images and no names of classes.
         data_dir: folder of the data set; None: the run's own.
-        out: folder to write into, made where it is missing; None: the run's own.
 
     Returns:
         `SuspectReport`; `print` shows the first rows.
 
     Raises:
-        ValueError: for a data set that is not the run's, or that is unknown.
+        ValueError: for a data set that is not the run's, or that is unknown; for another number of images, texts or
+            paths than of samples; for images whose white could only be guessed.
         FileNotFoundError: if the data set is not there.
 
     Example:
@@ -193,30 +223,29 @@ def write_suspects(run: LoggedRun, n: int = 100, dataset: str | None = None, dat
     >>> records = np.zeros(3, RECORD)
     >>> records["margin"], records["predicted"], records["clean"] = [2.0, -4.5, 1.0], [0, 1, 0], -1
     >>> write_epoch(tmp_path, 0, records)
-    >>> found = keras_robust.diagnostics.write_suspects(keras_robust.diagnostics.open_run(tmp_path), n=1)
+    >>> log, files = keras_robust.diagnostics.WeightLog(tmp_path), ["a.png", "b.png", "c.png"]
+    >>> names = {0: "cat", 1: "dog"}
+    >>> found = keras_robust.diagnostics.write_suspects(log, tmp_path, paths=files, class_names=names, n=1)
+    >>> found.suspects[0].path
+    'b.png'
     >>> print(found)
     the 1 most suspect of 3 labels; given label → what the model believes
     rank  sample  given  believed  mean margin
-       1       1      0         1        -4.50
-    Written to ...: suspects.csv; no pictures, for no data set is named (--dataset)
+       1       1    cat       dog        -4.50
+    Written to ...: suspects.csv; no pictures, ...
     """
-    out = run.folder if out is None else pathlib.Path(out)
-    dataset = run.settings.get("dataset") if dataset is None else dataset
-    shown = None
-    if dataset not in (None, "none"):
-        shown = gallery(dataset, run.settings.get("data_dir") if data_dir is None else data_dir)
-        if shown.size != run.log.num_samples:
-            raise ValueError(
-                f"The log in {run.log.path} holds {run.log.num_samples:,} samples, and {dataset} has {shown.size:,} "
-                "training images: they do not belong together."
-            )
-    suspects = suspect_table(run.log, n, None if shown is None else shown.class_names)
-    images = None if shown is None else shown.images([one.sample for one in suspects])
+    run, out = as_run(log_or_run), pathlib.Path(folder)
+    shown, names = samples_of_run("write_suspects", run, images, texts, paths, class_names, dataset, data_dir)
+    suspects = suspect_table(run.log, n, names, shown.paths, shown.texts)
+    sheet = None
+    if shown.images is not None:
+        pictures = shown.squares([one.sample for one in suspects])
+        sheet = suspect_sheet(suspects, pictures, _title(run, suspects))
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "suspects.csv", suspects)
-    if images is not None:
-        suspect_sheet(suspects, images, _title(run, suspects)).figure.savefig(out / "suspects.png")
-    return SuspectReport(run, suspects, out / "suspects.csv", None if images is None else out / "suspects.png")
+    if sheet is not None:
+        sheet.figure.savefig(out / "suspects.png")
+    return SuspectReport(run, suspects, out / "suspects.csv", None if sheet is None else out / "suspects.png")
 
 
 def _last(log, order):
@@ -235,7 +264,7 @@ def _last(log, order):
 
 def _write(path, suspects):
     fields = [field.name for field in dataclasses.fields(Suspect)]
-    with whole(path) as draft, open(draft, "w", newline="") as file:
+    with whole(path) as draft, open(draft, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
         writer.writerow(fields)
         for one in suspects:

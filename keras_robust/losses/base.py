@@ -21,12 +21,11 @@ from keras_robust.losses.declaration import (
     Slot,
     as_number,
     current,
-    snake_case,
 )
 from keras_robust.losses.evidence import Evidence, Probability
 from keras_robust.losses.saved import check_saved, restored
 from keras_robust.numerics import SMALLEST, floor, log
-from keras_robust.registration import registered
+from keras_robust.registration import registered, snake_case
 
 
 class Term(NamedTuple):

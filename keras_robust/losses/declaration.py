@@ -10,7 +10,6 @@ import copy
 import dataclasses
 import inspect
 import math
-import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, NamedTuple, dataclass_transform
 
@@ -21,6 +20,7 @@ from keras import ops
 from keras_robust import backend
 from keras_robust.checks import Interval, refuse
 from keras_robust.losses.saved import check_saved, restored
+from keras_robust.registration import snake_case
 
 REQUIRED = inspect.Parameter.empty
 
@@ -394,9 +394,3 @@ class Part:
         if isinstance(value, DeclaredLoss):
             return value
         refuse(owner, name, "a loss of keras_robust, such as keras_robust.CE()", value)
-
-
-def snake_case(name: str) -> str:
-    """`NFLandMAEStar` -> `nfl_and_mae_star`."""
-    words = re.sub(r"(?<=[A-Z])and(?=[A-Z])", "_and_", name)
-    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", words).lower()

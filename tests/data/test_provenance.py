@@ -2,8 +2,10 @@
 
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 import tensorflow as tf
+from harness import in_turn, once
 
 from keras_robust import data
 from keras_robust.data import with_provenance
@@ -11,6 +13,8 @@ from keras_robust.data import with_provenance
 X = np.random.default_rng(0).normal(size=(50, 6)).astype("float32")
 Y = np.random.default_rng(1).integers(0, 7, 50)
 CLEAN = np.random.default_rng(2).integers(0, 7, 50)
+NAMES = list("gabcdef")  # not in the order of the alphabet
+NAMED = np.array(NAMES)[Y]
 
 
 def rows(dataset):
@@ -39,6 +43,139 @@ def test_arrays(clean, y):
         epochs.append(order.tolist())
     assert epochs[0] != epochs[1]
     assert epochs[0] != list(range(50))
+
+
+LABELS = {
+    "one-hot": (np.eye(7)[Y], None, None),
+    "booleans": (np.eye(7)[Y].astype("uint8"), None, None),
+    "names": (NAMED, NAMES, NAMES),
+    "objects": (NAMED.astype(object), np.array(NAMES), NAMES),
+    "bytes": (NAMED.astype(bytes), dict(enumerate(NAMES)), NAMES),
+    "categories": (pd.Series(pd.Categorical(NAMED, NAMES)), None, NAMES),
+    "Series": (pd.Series(NAMED, index=range(50, 0, -1)), pd.Series(NAMES), NAMES),
+    "ids with names": (Y, NAMES, NAMES),
+}
+
+
+@pytest.mark.parametrize("form", in_turn(LABELS))
+def test_labels_as_people_have_them(form):
+    y, class_names, expected = LABELS[form]
+    for pipeline in ("tf.data", "device"):
+        numbered = with_provenance((X, y), pipeline=pipeline, class_names=class_names, shuffle=False, batch_size=50)
+        _, targets = next(iter(numbered))
+        assert np.asarray(targets["label"]).tolist() == Y.tolist()
+        assert numbered.class_names == expected
+
+
+def test_names_that_come_are_sorted():
+    numbered = with_provenance((X, list(NAMED)), clean=[*NAMED[:-1], "h"], shuffle=False, batch_size=50)
+    _, targets = next(iter(numbered))
+    assert numbered.class_names == list("abcdefgh")
+    assert [numbered.class_names[id] for id in targets["label"].numpy()] == NAMED.tolist()
+    assert targets["clean"].numpy()[-1] == 7
+
+
+def test_rows_of_tables():
+    numbers = pd.DataFrame({"a": np.arange(50), "b": X[:, 0], "c": Y > 3})
+    x, _, _ = rows(with_provenance((numbers, Y)))
+    assert np.array_equal(x, np.stack([np.arange(50), X[:, 0], Y > 3], axis=1))
+    mixed = numbers.assign(d=NAMED)
+    x, _ = next(iter(with_provenance((mixed, mixed["d"]), batch_size=50, shuffle=False)))
+    assert x["d"].numpy().astype(str).tolist() == NAMED.tolist()
+    assert x["a"].numpy().tolist() == list(range(50))
+    texts, _ = next(iter(with_provenance((list(NAMED), Y), batch_size=50, shuffle=False)))
+    assert texts.numpy().astype(str).tolist() == NAMED.tolist()
+
+
+TF_LABELS = {
+    "one-hot in batches": lambda: dataset(X, np.eye(7, dtype="float32")[Y]).batch(8),
+    "one-hot": lambda: dataset(X, np.eye(7, dtype="float32")[Y]),
+    "whole one-hot": lambda: dataset(X, np.eye(7, dtype=int)[Y]).batch(8),
+    "a column of floats": lambda: dataset(X, Y[:, None].astype("float32")).batch(8),
+    "names": lambda: dataset(X, NAMED),
+    "names in batches": lambda: dataset(X, NAMED[:, None]).batch(8),
+}
+
+
+@pytest.mark.parametrize("form", in_turn(TF_LABELS))
+def test_labels_of_data_sets(form):
+    names = NAMES if "names" in form else None
+    numbered = with_provenance(TF_LABELS[form](), CLEAN, class_names=names)
+    _, targets, order = rows(numbered)
+    assert order.tolist() == list(range(50))
+    assert targets["label"].tolist() == Y.tolist()
+    assert numbered.class_names == names
+
+
+def test_rows_that_are_no_labels_stop_a_data_set():
+    for y, names, words in (
+        (0.5 * np.eye(7)[Y], None, "must be one-hot rows"),
+        (NAMED, list("abcdef"), "must be names of `class_names`"),
+        (Y[:, None] / 2, None, "must be class ids"),
+    ):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=words):
+            list(with_provenance(dataset(X, y).batch(8), class_names=names))
+
+
+class Batches(keras.utils.PyDataset):
+    """A user's own: 50 rows in batches of 16."""
+
+    def __init__(self, y=Y, **attributes):
+        super().__init__()
+        self.y, self.order = y, np.arange(50)
+        vars(self).update(attributes)
+
+    def __len__(self):
+        return 4
+
+    def __getitem__(self, place):
+        rows = self.order[place * 16 : (place + 1) * 16]
+        return X[rows], self.y[rows]
+
+
+class Turning(Batches):
+    def on_epoch_end(self):
+        self.order = self.order[::-1]
+
+
+@once
+def test_a_dataset_of_keras_with_a_fixed_order():
+    for given, names in ((Batches(), None), (Batches(NAMED), NAMES), (Batches(np.eye(7)[Y]), None)):
+        numbered = with_provenance(given, CLEAN, class_names=names)
+        batches = [numbered[place] for place in (2, 0, 3, 1)]
+        index = np.concatenate([targets["index"] for _, targets in batches])
+        assert sorted(index) == list(range(50))
+        assert np.array_equal(np.concatenate([x for x, _ in batches]), X[index])
+        assert np.array_equal(np.concatenate([targets["label"] for _, targets in batches]), Y[index])
+        assert np.array_equal(np.concatenate([targets["clean"] for _, targets in batches]), CLEAN[index])
+        assert numbered.class_names == names
+    turning = with_provenance(Turning(shuffle=False))
+    turning.on_epoch_end()
+    with pytest.raises(ValueError, match="order of its own: batch 0 has other labels"):
+        turning[0]
+
+
+@once
+def test_datasets_of_keras_with_an_order_of_their_own():
+    class Random(Batches):
+        def __getitem__(self, place):
+            self.order = self.order[::-1]
+            return super().__getitem__(place)
+
+    for given, words in (
+        (Turning(), "Turning.on_epoch_end may change it"),
+        (Batches(shuffle=True), "Batches.shuffle is on"),
+        (data.Feed(X, Y, 8, seed=0), "Feed with a seed"),
+        (Random(), "batch 0 has other labels"),
+    ):
+        with pytest.raises(ValueError, match=f"`data` of with_provenance has an order of its own.*{words}"):
+            with_provenance(given)
+    uneven = with_provenance(Batches())
+    uneven.dataset.order = np.arange(40)
+    with pytest.raises(ValueError, match="batches of the same size but for the last, 16 samples"):
+        uneven[2]
+    with pytest.raises(ValueError, match="left to you for a data set"):
+        with_provenance(Batches(), shuffle=True)
 
 
 def test_orders_of_arrays():
@@ -215,6 +352,10 @@ def test_images_of_a_folder(tmp_path, write_image):
     numbered = with_provenance(keras.utils.image_dataset_from_directory(tmp_path, shuffle=False, **settings))
     images, targets, _ = rows(numbered)
     assert targets["label"].tolist() == [0, 0, 1, 1, 2, 2]
+    assert numbered.class_names == ["class0", "class1", "class2"]
+    assert [path[-12:] for path in numbered.file_paths[:3]] == ["class0/0.jpg", "class0/3.jpg", "class1/1.jpg"]
+    hot = keras.utils.image_dataset_from_directory(tmp_path, shuffle=False, label_mode="categorical", **settings)
+    assert rows(with_provenance(hot))[1]["label"].tolist() == [0, 0, 1, 1, 2, 2]
     assert np.allclose(images.mean(axis=(1, 2, 3)), [0, 120, 40, 160, 80, 200], atol=1)
 
 
@@ -227,14 +368,25 @@ def test_images_of_a_folder(tmp_path, write_image):
         ((X, Y), {"clean": CLEAN[:49]}, "arrays of the same length, `clean` too, 50 as y has"),
         ((X, Y, np.ones(3)), {}, "arrays of the same length"),
         ((X, Y / 2), {}, "`y` of with_provenance must be class ids"),
-        ((X, np.eye(7)[Y]), {}, "`y` of with_provenance must be class ids"),
+        ((X, 0.5 * np.eye(7)[Y]), {}, "`y` of with_provenance must be class ids"),
+        ((X, np.eye(7)[Y] + np.eye(7)[0]), {}, "`y` of with_provenance must be class ids"),
         ((X, Y - 1), {}, "`y` of with_provenance must be class ids"),
-        ((X, Y), {"clean": np.eye(7)[Y]}, "`clean` of with_provenance must be class ids"),
+        ((X, Y), {"clean": 2 * np.eye(7)[Y]}, "`clean` of with_provenance must be class ids"),
+        ((X, Y), {"clean": NAMED}, "`class_names` of with_provenance must be names by id"),
+        ((X, NAMED), {"class_names": list("abcdef")}, "`y` of with_provenance must be names of classes, 'a', 'b'"),
+        (
+            (X, NAMED),
+            {"class_names": list("abcdeff")},
+            "`class_names` of with_provenance must be names that are different",
+        ),
+        ((X, Y), {"class_names": list("abc")}, "`class_names` of with_provenance must be names of at least 7 classes"),
+        (dataset(X, NAMED), {}, "`class_names` of with_provenance must be the names of the classes"),
+        (dataset(X, np.eye(7, dtype=int)[Y]), {}, "`data` of with_provenance must be a data set of"),
         ((X, Y), {"batch_size": 0}, "`batch_size` of with_provenance must be a whole number, at least 1"),
         ((X, Y), {"seed": -1}, "`seed` of with_provenance must be a whole number, at least 0"),
         (dataset(X), {}, "`data` of with_provenance must be a data set of"),
         (dataset(X, Y / 2), {}, "`data` of with_provenance must be a data set of"),
-        (dataset(X, np.eye(7, dtype=int)[Y]).batch(8), {}, "`data` of with_provenance must be a data set of"),
+        (dataset(X, np.eye(7, dtype=int)[Y][:, None]).batch(8), {}, "`data` of with_provenance must be a data set of"),
         (dataset(X, Y), {"clean": CLEAN[:49]}, "`clean` of with_provenance must be of 50 labels"),
         (dataset(X, Y), {"shuffle": True}, "left to you for a data set"),
         (dataset(X, Y), {"drop_remainder": True}, "left to you for a data set"),
