@@ -4,8 +4,8 @@
 
 The digits of scikit-learn, 200 draws of noise and of the split in each of 12 cells: three rates, symmetric noise and
 flips to the next class, T known and estimated. Each draw trains a logistic regression on 897 noisy labels and looks at
-the noisy labels of 450 held-out digits. The true accuracy is that on the clean labels of these 450 digits, and that on all 900 digits
-that were not trained on, which is closer to that on new ones. Takes about ten minutes.
+the noisy labels of 450 held-out digits. The true accuracy is that on the clean labels of these 450 digits, and that on
+all 900 digits that were not trained on, which is closer to that on new ones. Takes about ten minutes.
 """
 
 import argparse

@@ -18,6 +18,7 @@ DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 def add_compare(verbs):
     verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
     add_data_arguments(verb)
+    verb.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="rank by noisy held-out labels")
     _add_training_arguments(verb, DEMO_LOSSES)
     verb.set_defaults(run=_compare)
 
@@ -35,6 +36,7 @@ def _compare(options) -> int:
 
     console, out = Console(), options.out or _named("compare", options, options.noise.replace(":", "-"))
     shared = {"data_dir": options.data_dir, "console": console, "pipeline": options.pipeline}
+    shared["validation"] = options.validation
     result = comparison.compare(
         out, options.dataset, noise(options), options.losses, options.epochs, options.seeds, **shared
     )

@@ -7,6 +7,7 @@ from keras_robust.diagnostics.believed import believed_labels, estimated_transit
 from keras_robust.diagnostics.cleaning import Cleaned, clean_labels
 from keras_robust.diagnostics.corrections import Corrected, Corrections
 from keras_robust.diagnostics.noise_report import report_noise
+from keras_robust.diagnostics.review_size import ReviewCount, review_count
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
 from keras_robust.diagnostics.selected import Selection, selection
 from keras_robust.diagnostics.statistics import (
@@ -30,6 +31,7 @@ __all__ = [
     "Detection",
     "LoggedRun",
     "MarginHistograms",
+    "ReviewCount",
     "Selection",
     "Suspect",
     "SuspectReport",
@@ -50,6 +52,7 @@ __all__ = [
     "pictures",
     "plots",
     "report_noise",
+    "review_count",
     "selection",
     "suspect_sheet",
     "suspect_table",

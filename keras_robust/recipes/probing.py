@@ -13,7 +13,7 @@ from keras_robust.data.reading import read_dataset
 from keras_robust.diagnostics.corrections import Corrected
 from keras_robust.noise import NoisyLabels, add_trigger, backdoor
 from keras_robust.recipes.schema import Recipe
-from keras_robust.training.probes import Probe, held_out_accuracy, success_of_attack
+from keras_robust.training.probes import Probe, estimated_accuracy, held_out_accuracy, success_of_attack
 
 
 def stored(recipe: Recipe, arrays, data_dir, needed: bool = False):
@@ -69,3 +69,14 @@ def probes(
         pair = (arrays.x_test, add_trigger(arrays.x_test, recipe.backdoor))
         found.append(success_of_attack(*(tested(images, arrays.y_test, rows) for images in pair), recipe.target))
     return tuple(found)
+
+
+def judged(recipe: Recipe, arrays, labels: NoisyLabels | None, positions, tested: Callable) -> Callable | None:
+    """What is told of the trained model from noisy held-out labels, or None.
+
+    The transition matrix is that of the wrong labels, where they are known.
+    """
+    if positions is None or recipe.validation_labels != "noisy":
+        return None
+    given, transition = (arrays.y_train, None) if labels is None else (labels.noisy, labels.transition)
+    return estimated_accuracy(tested(arrays.x_train, given, positions), transition)

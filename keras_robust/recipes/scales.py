@@ -135,7 +135,8 @@ def task(
         )
 
     probes = probing.probes(recipe, arrays, splits.noise, held_out, scale.fraction, tested)
-    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out)
+    judged = probing.judged(recipe, arrays, splits.noise, held_out, tested)
+    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out, judged=judged)
 
 
 def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:
