@@ -69,7 +69,7 @@ def outputs(model: keras.Model, batches: Iterable) -> tuple[np.ndarray, np.ndarr
 
 
 def estimated_accuracy(batches: Iterable, transition) -> Callable[[keras.Model], dict]:
-    """The accuracy on clean labels and its interval, as `diagnostics.clean_accuracy` tells them from noisy held-out ones.
+    """The accuracy on clean labels and its interval, told from noisy held-out ones by `diagnostics.clean_accuracy`.
 
     Args:
         batches: of (images, noisy labels).
