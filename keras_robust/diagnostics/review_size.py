@@ -13,6 +13,8 @@ _STARTS = (0.02, 0.2)
 # Samples that the mixture is fitted on, evenly over the ranks.
 _FITTED = 100_000
 _LARGEST = 1e6  # margins beyond are as good as this
+# Margins farther from the quartiles than so many times their distance are brought to it.
+_REACH = 10.0
 
 
 class ReviewCount(NamedTuple):
@@ -75,7 +77,10 @@ def review_count(log: WeightLog) -> ReviewCount:
 
 
 def _posterior(margins):
-    """P(wrong | margin) of ascending margins."""
+    """P(wrong | margin) of ascending margins; outliers are brought nearer, or they would be a component."""
+    lower, upper = np.quantile(margins, [0.25, 0.75])
+    if (reach := _REACH * (upper - lower)) > 0:
+        margins = np.clip(margins, lower - reach, upper + reach)
     spread = margins.std()
     if not spread > 1e-6 * max(1.0, abs(margins[0]), abs(margins[-1])) or margins[0] >= 0:
         return np.zeros(len(margins))
