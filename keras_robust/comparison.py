@@ -116,6 +116,7 @@ def compare(
     data_dir=None,
     console: Console | None = None,
     pipeline: str | None = None,
+    validation: float = 0.0,
 ) -> Grid:
     """Trains every loss on the same wrong labels, once for each seed, and shows its progress.
 
@@ -137,6 +138,9 @@ def compare(
         data_dir: folder of the data set, as `data.load` takes it.
         console: where the noise and the progress go; the terminal by default.
         pipeline: as `recipes.run` takes it.
+        validation: share of the training images that is held out with its noisy labels. From them the accuracy on
+            clean labels is estimated with its interval (`diagnostics.clean_accuracy`), with the matrix of the wrong
+            labels, and the losses are ranked by it: so one chooses without a clean label. 0: nothing is held out.
 
     Raises:
         ValueError: for an unknown data set, noise or loss, or a loss named twice.
@@ -144,12 +148,14 @@ def compare(
         TimeoutError: if another process is running in the folder.
     """
     row, contenders = _checked("compare", dataset, losses, epochs, seeds)
+    held_out = {"validation": validation, "validation_labels": "noisy"} if validation else {}
     shared = {"dataset": dataset, "noise": noise or row.human, "network": row.network, "epochs": int(epochs)}
+    shared |= held_out
     here = Conditions(data_dir=data_dir, pipeline=pipeline)
     entries = [
         Entry(one.label, here.prepared("compare", one.recipe(**shared)), {"loss": one.label}) for one in contenders
     ]
-    result = train_grid(folder, entries, range(int(seeds)), here, console, _VARYING)
+    result = train_grid(folder, entries, range(int(seeds)), here, console, _VARYING).ranked()
     result.save()
     with whole(result.folder / "accuracy.png") as draft:
         plots.accuracy_curves(result.accuracies(), title=result.title).figure.savefig(draft)

@@ -4,13 +4,14 @@ import csv
 import io
 import pathlib
 
+import keras
 import numpy as np
 import pytest
 from harness import assert_refused_in_one_line, once
 from rich.console import Console
 
 import keras_robust as kr
-from keras_robust import cli, comparison, diagnostics, noise
+from keras_robust import cli, comparison, data, diagnostics, noise
 from keras_robust.recipes.grid import Entry, Grid
 from keras_robust.training import jobs, train
 from keras_robust.training.folder import HistoryFile
@@ -264,3 +265,26 @@ def test_losses_are_attacked_with_a_trigger(tmp_path, capsys, monkeypatch):
 def test_what_cannot_be_attacked_is_refused(arguments, words, tmp_path, capsys):
     assert_refused_in_one_line(["backdoor", *arguments, "--out", str(tmp_path / "new")], words, capsys)
     assert not (tmp_path / "new").exists()
+
+
+@once
+def test_losses_are_ranked_by_noisy_held_out_labels(tmp_path, capsys, monkeypatch):
+    """The slow loss comes last without a clean label in sight; the interval holds the test accuracy."""
+    out = tmp_path / "ranked"
+    monkeypatch.setenv("COLUMNS", "120")
+    arguments = ["--losses", "GCE(q=4)", "CE", "--epochs", "3", "--seeds", "1", "--validation", "0.3"]
+    assert cli.main(["compare", *arguments, "--noise", "symmetric:0.2", "--out", str(out)]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "ranked by the accuracy on clean labels" in printed
+    rows = read_csv(out / "table.csv")
+    assert [row["loss"] for row in rows] == ["CE()", "GCE(q=4)"]
+    labels = noise.NoisyLabels.load(out / "CE-seed0" / "labels.npz")
+    positions = np.load(out / "CE-seed0" / "held_out.npy")
+    network = keras.models.load_model(out / "CE-seed0" / "model.keras", compile=False)
+    predicted = keras.ops.convert_to_numpy(network(data.load_arrays("digits").x_train[positions])).argmax(axis=1)
+    found = diagnostics.clean_accuracy(predicted, labels.noisy[positions], labels.transition)
+    assert float(rows[0]["estimated"]) == pytest.approx(found.estimate)
+    assert float(rows[0]["estimated_low"]) == pytest.approx(found.low)
+    right = np.mean(predicted == labels.clean[positions])
+    assert float(rows[0]["estimated_low"]) <= right <= float(rows[0]["estimated_high"])
+    assert f"{100 * found.low:.1f} to {100 * found.high:.1f}" in printed

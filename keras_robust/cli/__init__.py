@@ -18,9 +18,9 @@ def parser() -> argparse.ArgumentParser:
     command = OneLineParser("keras-robust", description="Learning from wrong labels with Keras 3.")
     command.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
     verbs = command.add_subparsers(required=True, metavar="VERB")
-    for add in (runs.add_compare, runs.add_backdoor, runs.add_run, runs.add_recipes):
+    for add in (runs.add_compare, runs.add_backdoor, runs.add_run, runs.add_retrain, runs.add_recipes):
         add(verbs)
-    for add in (labels.add_noise, labels.add_suspects, labels.add_review):
+    for add in (labels.add_noise, labels.add_suspects, labels.add_review, labels.add_clean):
         add(verbs)
     for add in (pictures.add_plot, pictures.add_figure, pictures.add_logit_bias):
         add(verbs)

@@ -1,4 +1,4 @@
-"""The verbs about labels: noise draws wrong ones, suspects finds them, review shows them to people."""
+"""The verbs about labels: noise draws wrong ones, suspects finds them, review shows them, clean corrects them."""
 
 import time
 
@@ -65,6 +65,23 @@ def _review(options) -> int:
 
 def _samples(options):
     return {name: getattr(options, name) for name in ("images", "class_names", "dataset", "data_dir")}
+
+
+def add_clean(verbs):
+    verb = verbs.add_parser("clean", help="the labels of a run, corrected by what a reviewer decided")
+    add_run_arguments(verb)
+    verb.add_argument("--corrections", required=True, metavar="FILE", help="corrections.csv of the review page")
+    verb.add_argument("--out", metavar="FILE", help="a new npz file (default: corrected.npz in the run's folder)")
+    verb.add_argument("--overwrite", action="store_true", help="replace it, if it is there")
+    verb.set_defaults(run=_clean)
+
+
+def _clean(options) -> int:
+    from keras_robust import diagnostics
+
+    run = diagnostics.open_run(options.folder, options.log)
+    print(diagnostics.clean_labels(run, options.corrections, options.out, options.overwrite))
+    return 0
 
 
 def _folder(verb, options):

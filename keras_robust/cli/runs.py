@@ -1,9 +1,16 @@
-"""The verbs that train: compare, backdoor, run; and recipes, the list of what to run."""
+"""The verbs that train: compare, backdoor, run, retrain; and recipes, the list of what to run."""
 
 import keras
 from rich.console import Console
 
-from keras_robust.cli.arguments import add_data_arguments, add_pipeline_argument, noise, setting, values_of
+from keras_robust.cli.arguments import (
+    add_data_arguments,
+    add_pipeline_argument,
+    add_run_arguments,
+    noise,
+    setting,
+    values_of,
+)
 
 DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 
@@ -11,6 +18,7 @@ DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 def add_compare(verbs):
     verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
     add_data_arguments(verb)
+    verb.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="rank by noisy held-out labels")
     _add_training_arguments(verb, DEMO_LOSSES)
     verb.set_defaults(run=_compare)
 
@@ -28,6 +36,7 @@ def _compare(options) -> int:
 
     console, out = Console(), options.out or _named("compare", options, options.noise.replace(":", "-"))
     shared = {"data_dir": options.data_dir, "console": console, "pipeline": options.pipeline}
+    shared["validation"] = options.validation
     result = comparison.compare(
         out, options.dataset, noise(options), options.losses, options.epochs, options.seeds, **shared
     )
@@ -89,6 +98,26 @@ def _run(options) -> int:
     report = train(options.recipe, folder=options.out, changes=changes, console=console, **chosen, **values)
     console.print(report.table(console.width))
     console.print(f"Written to {report.folder}", soft_wrap=True)
+    return 0
+
+
+def add_retrain(verbs):
+    verb = verbs.add_parser("retrain", help="train a run again on corrected labels: before and after")
+    add_run_arguments(verb)
+    verb.add_argument("--corrections", required=True, metavar="FILE", help="corrections.csv of the review page")
+    verb.add_argument("--name", default="retrained", help="a new folder in the run's own (default: retrained)")
+    verb.add_argument("--data-dir", help="folder of the data set (default: the run's own)")
+    verb.add_argument("--pretrained", metavar="FILE", help="weights that the run started from")
+    verb.set_defaults(run=_retrain)
+
+
+def _retrain(options) -> int:
+    from keras_robust import recipes
+
+    console, chosen = Console(), {name: getattr(options, name) for name in ("log", "name", "data_dir", "pretrained")}
+    found = recipes.retrain(options.folder, options.corrections, console=console, **chosen)
+    console.print(found.table(console.width))
+    console.print(f"Written to {found.folder}", soft_wrap=True)
     return 0
 
 

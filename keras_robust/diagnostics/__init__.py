@@ -1,10 +1,14 @@
 """Seeing what a loss did: the log of every sample, which labels to suspect, and pictures of training."""
 
 from keras_robust.diagnostics import figures, pictures, plots
+from keras_robust.diagnostics.accuracy import CleanAccuracy, clean_accuracy
 from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
+from keras_robust.diagnostics.cleaning import Cleaned, clean_labels
+from keras_robust.diagnostics.corrections import Corrected, Corrections
 from keras_robust.diagnostics.noise_report import report_noise
 from keras_robust.diagnostics.review import review_page
+from keras_robust.diagnostics.review_size import ReviewCount, review_count
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
 from keras_robust.diagnostics.selected import Selection, selection
 from keras_robust.diagnostics.statistics import (
@@ -20,15 +24,22 @@ from keras_robust.weight_log import Detection, WeightLog, merged_log
 
 __all__ = [
     "Agreement",
+    "CleanAccuracy",
+    "Cleaned",
+    "Corrected",
+    "Corrections",
     "Curve",
     "Detection",
     "LoggedRun",
     "MarginHistograms",
+    "ReviewCount",
     "Selection",
     "Suspect",
     "SuspectReport",
     "WeightLog",
     "believed_labels",
+    "clean_accuracy",
+    "clean_labels",
     "cleanlab_agreement",
     "effective_rate",
     "estimated_transition",
@@ -42,6 +53,7 @@ __all__ = [
     "pictures",
     "plots",
     "report_noise",
+    "review_count",
     "review_page",
     "selection",
     "suspect_sheet",

@@ -42,6 +42,11 @@ class LoggedRun:
         """Data set and noise, as far as they are known."""
         return ", ".join(str(self.settings[key]) for key in ("dataset", "noise") if self.settings.get(key))
 
+    def labels(self) -> np.ndarray:
+        """Class ids (n,) that the samples were given, -1 for one that is known neither from labels.npz nor the log."""
+        file = self.folder / "labels.npz"
+        return NoisyLabels.load(file).noisy if file.is_file() else self.log.labels
+
 
 def log_name(label: str, seed: int) -> str:
     """What the folder of a run is called in one that holds several.

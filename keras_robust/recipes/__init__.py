@@ -13,10 +13,26 @@ from keras_robust.recipes.cell import Cell
 from keras_robust.recipes.find import find, get
 from keras_robust.recipes.grid import Grid
 from keras_robust.recipes.report import Report, listing
+from keras_robust.recipes.retraining import Retrained, retrain
 from keras_robust.recipes.rules import PAPERS
 from keras_robust.recipes.runner import run
 from keras_robust.recipes.schema import Recipe
 from keras_robust.recipes.sweeps import sweep
 from keras_robust.recipes.table import RECIPES
 
-__all__ = ["PAPERS", "RECIPES", "Cell", "Grid", "Recipe", "Report", "figures", "find", "get", "listing", "run", "sweep"]
+__all__ = [
+    "PAPERS",
+    "RECIPES",
+    "Cell",
+    "Grid",
+    "Recipe",
+    "Report",
+    "Retrained",
+    "figures",
+    "find",
+    "get",
+    "listing",
+    "retrain",
+    "run",
+    "sweep",
+]

@@ -9,6 +9,7 @@ from keras_robust import models
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, at_least, refuse
 from keras_robust.data.augment import image_recipe
+from keras_robust.diagnostics.corrections import Corrected
 from keras_robust.recipes.scales import SCALES, Scale, method, network, pipeline_of, task
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import Job
@@ -75,13 +76,15 @@ class Conditions:
         made = {"pipeline": pipeline_of(recipe, self.pipeline), "data_dir": where}
         return {"recipe": recipe.name, "scale": self.scale, **told, **weights, **made, **environment()}
 
-    def job(self, recipe: Recipe, name: str, label: str, seed: int) -> Job:
-        """The run of a prepared recipe with a seed, in a folder of this name."""
+    def job(self, recipe: Recipe, name: str, label: str, seed: int, corrected: Corrected | None = None) -> Job:
+        """The run of a prepared recipe with a seed, in a folder of this name, perhaps on corrected labels."""
         return Job(
             name=name,
             label=label,
             settings=self.settings(recipe),
-            task=lambda done: task(recipe, self.size, seed, self.data_dir, self.pipeline, done, self.weights),
+            task=lambda done: task(
+                recipe, self.size, seed, self.data_dir, self.pipeline, done, self.weights, corrected
+            ),
             method=method(recipe),
             seed=seed,
         )

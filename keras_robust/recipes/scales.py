@@ -4,11 +4,13 @@ import math
 from dataclasses import dataclass
 
 import keras
+import numpy as np
 
 from keras_robust import data, models, optimizers
 from keras_robust.catalog import CATALOG
 from keras_robust.checks import refuse
 from keras_robust.data.choice import checked_pipeline
+from keras_robust.diagnostics.corrections import Corrected
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
 from keras_robust.recipes import probing
@@ -86,6 +88,7 @@ def task(
     pipeline: str | None = None,
     first_epoch: int = 0,
     weights=None,
+    corrected: Corrected | None = None,
 ) -> Task:
     """What a recipe learns: its data with its noise and augmentation, and its network.
 
@@ -96,15 +99,19 @@ def task(
         pipeline: as `data.load` takes it.
         first_epoch: epochs that were trained already.
         weights: file that the network starts from, or None.
+        corrected: labels that replace those of the noise, and samples that are left out; or None.
     """
     arrays = None
     if scale.rehearsal:
         arrays = data.generated(recipe.dataset, REHEARSED_STEPS * recipe.batch_size, test_size=recipe.batch_size)
     noise = recipe.noise or (None if recipe.wrong_as_given else "symmetric:0")  # none is wrong, and recorded as such
-    arrays = probing.stored(recipe, arrays, data_dir)
+    arrays = probing.stored(recipe, arrays, data_dir, corrected is not None)
     if recipe.backdoor:
         arrays, noise = probing.poisoned(recipe, arrays, seed)
+    if corrected is not None:
+        arrays, noise = probing.relabeled(recipe, arrays, noise, corrected)
     held_out = probing.validated_on(recipe, arrays, scale.fraction, seed)
+    dropped = () if corrected is None else np.flatnonzero(corrected.drop)
     pipeline = pipeline_of(recipe, pipeline)
     splits = data.load(
         recipe.dataset,
@@ -117,7 +124,7 @@ def task(
         exact=recipe.exact_noise,
         fraction=scale.fraction,
         first_epoch=first_epoch,
-        left_out=() if held_out is None else held_out,
+        left_out=np.union1d(() if held_out is None else held_out, dropped).astype("int64"),
         arrays=arrays,
         pipeline=pipeline,
     )
@@ -128,7 +135,8 @@ def task(
         )
 
     probes = probing.probes(recipe, arrays, splits.noise, held_out, scale.fraction, tested)
-    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out)
+    judged = probing.judged(recipe, arrays, splits.noise, held_out, tested)
+    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out, judged=judged)
 
 
 def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:

@@ -94,7 +94,7 @@ def _result(job, folder, bars):
         model.save(draft)
     with whole(folder / "curves.png") as draft:
         _picture(folder, job.label).savefig(draft)
-    result = measure(history.rows, logger.log())
+    result = measure(history.rows, logger.log()) | (learned.judged(model) if learned.judged else {})
     write_json(folder / "result.json", result)
     checkpoint.clear()
     return result

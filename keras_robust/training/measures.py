@@ -3,7 +3,7 @@
 import math
 import statistics
 
-from keras_robust.training.probes import ATTACK, HELD_OUT
+from keras_robust.training.probes import ATTACK, ESTIMATED, HELD_OUT
 from keras_robust.weight_log import WeightLog
 
 #: What is measured -> how a table calls it.
@@ -18,6 +18,7 @@ HEADINGS = {
 }
 #: What is measured where a recipe asks for it: on held-out images, and with a trigger in the test images.
 ASKED_FOR = {
+    ESTIMATED: "clean\naccuracy,\nestimated",
     "validation": "held out,\nlast\nepoch",
     "chosen": "test at\nbest on\nheld out",
     "attack": "attack\nsuccess",
@@ -41,7 +42,7 @@ def measure(history: list[dict], log: WeightLog) -> dict:
 
     "validation" is the accuracy on held-out images after the last epoch, "chosen" that on test images after the first
     epoch in which the held-out ones did best, "attack" the success rate of a backdoor after the last epoch; None where
-    there are no such images.
+    there are no such images. Where held-out labels are noisy, `probes.estimated_accuracy` adds "estimated".
     """
     accuracy = [row["val_accuracy"] for row in history]
     measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
@@ -73,7 +74,8 @@ def over_seeds(results) -> dict:
     """Mean and standard deviation, 0 of one run, of each measure over several results; None where one has none."""
     found = {}
     results = list(results)
-    for name in (*headings(results), "seconds"):
+    interval = [f"{ESTIMATED}_{side}" for side in ("low", "high") if ESTIMATED in headings(results)]
+    for name in (*headings(results), *interval, "seconds"):
         values = [result.get(name) for result in results]
         known = None not in values
         found[name] = statistics.fmean(values) if known else None

@@ -37,6 +37,7 @@ class Task:
         preprocessing: what stands before the network and prepares raw images; None: they come prepared.
         probes: what else is measured after each epoch.
         held_out: positions of samples that are not trained on, or None.
+        judged: what is measured on the trained model, a function that returns numbers by name, or None.
     """
 
     train: dict[str, Any]
@@ -49,6 +50,7 @@ class Task:
     preprocessing: Preprocessing | None = None
     probes: tuple[Probe, ...] = ()
     held_out: Any = None
+    judged: Callable[[Any], dict] | None = None
 
     @classmethod
     def of(cls, splits: Splits, network, **measured) -> "Task":
