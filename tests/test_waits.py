@@ -17,6 +17,7 @@ import keras_robust as kr
 from keras_robust import data
 from keras_robust.callbacks.recorder import Recorder
 from keras_robust.catalog import ImageRecipe
+from keras_robust.class_weights import ClassWeights
 
 pytestmark = once
 if BACKEND == "torch":
@@ -142,10 +143,6 @@ def test_preparing_images_waits_for_nothing():
 
 def test_weights_of_classes_wait_for_nothing(monkeypatch):
     monkeypatch.setattr("keras_robust.backend.is_concrete", lambda x: False)
-    model = kr.ProvenanceModel(keras.Sequential([keras.Input((3,)), keras.layers.Dense(K)]))
-    model.compile("sgd", kr.CE(from_logits=True))
-    model._weigh_classes({0: 2.0, 2: 0.5})
-    model._training_now = True
-    logits, label = ops.zeros((BATCH, K)), ops.convert_to_tensor(IDS)
-    assert noted(lambda: model._weighed(None, label, logits)) == []
-    assert ops.convert_to_numpy(model._weighed(ops.ones((BATCH, 1)), label, logits)).tolist() == [2, 1, 0.5] * 2
+    weights, (logits, label) = ClassWeights({0: 2.0, 2: 0.5}), (ops.zeros((BATCH, K)), ops.convert_to_tensor(IDS))
+    assert noted(lambda: weights.times(None, label, logits)) == []
+    assert ops.convert_to_numpy(weights.times(ops.ones((BATCH, 1)), label, logits)).tolist() == [2, 1, 0.5] * 2
