@@ -24,6 +24,7 @@ from mpmath import mp, mpf
 #: What tests keep between runs; `make clean` empties it.
 KEPT = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "keras_robust-tests"
 FOLDER = KEPT / "reference"
+_Remembering = type(cache(len))
 _PLAIN = (type(None), bool, int, float, str, bytes, type(...))
 _OF_CODE = """co_code co_consts co_names co_varnames co_freevars co_cellvars co_exceptiontable
 co_argcount co_posonlyargcount co_kwonlyargcount co_flags""".split()
@@ -76,6 +77,8 @@ def _described(value, seen):
         yield from sorted(fingerprint(item).encode() for item in value)
     elif isinstance(value, partial):
         yield from _described((value.func, value.args, value.keywords), seen)
+    elif isinstance(value, _Remembering):
+        yield from _described(value.__wrapped__, seen)
     elif isinstance(value, CodeType):
         yield from _described([getattr(value, name) for name in _OF_CODE], seen)
     elif isinstance(value, mp.matrix):

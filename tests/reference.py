@@ -7,7 +7,7 @@ All is written in probability space with the textbook's softmax and clips nothin
 `value` and `gradient` compute once, and read from a file afterwards: `cache.py` says what makes them compute anew.
 """
 
-from functools import cache, partial, wraps
+from functools import cache, lru_cache, partial, wraps
 
 import numpy as np
 from cache import cached
@@ -81,6 +81,11 @@ def _precision(row):
 
 
 def softmax(z):
+    return list(_softmax(tuple(z), mp.prec))
+
+
+@lru_cache(64)  # one loss after another asks for the same logits
+def _softmax(z, precision):
     top = max(z)
     powers = [mp.exp(v - top) for v in z]
     total = mp.fsum(powers)
