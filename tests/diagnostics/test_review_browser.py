@@ -48,16 +48,23 @@ class Page:
 
     def keys(self, *keys):
         for key in keys:
+            self.settled()
             self.driver.switch_to.active_element.send_keys(key)
 
+    def settled(self):
+        """After what the last action asked to be drawn: a click or a key on what is being replaced would be lost."""
+        self.driver.execute_async_script(
+            "const done = arguments[0]; requestAnimationFrame(() => requestAnimationFrame(() => done()))"
+        )
+
     def press(self, sample, kind):
+        self.settled()
         self.one(f"[data-sample='{sample}'] .{kind}").click()
 
     def choose(self, select, text):
         for option in self.all(f"#{select} option"):
             if option.text == text:
-                option.click()
-                return self.one("#title").click()  # a list that has the focus takes letters for itself
+                return option.click()
         raise AssertionError([option.text for option in self.all(f"#{select} option")])
 
     @property
@@ -82,8 +89,9 @@ class Page:
 
         file = self.downloads / "corrections.csv"
         file.unlink(missing_ok=True)
+        self.settled()
         self.one("#download").click()
-        WebDriverWait(self.driver, 10, 0.05).until(lambda _: file.exists())
+        WebDriverWait(self.driver, 10, 0.05).until(lambda _: file.exists() and file.stat().st_size)
         with open(file, newline="") as opened:
             head, *rows = csv.reader(opened)
         assert head == ["sample", "given", "corrected", "decision"]

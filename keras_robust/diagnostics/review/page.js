@@ -201,7 +201,17 @@ $("wanted").addEventListener("keydown", (event) => {
   event.preventDefault();
   action();
 });
-for (const id of ["given", "believed", "show"]) $(id).addEventListener("change", () => { refresh(); scrollTo(0, 0); });
+// A list chosen from by mouse or finger gives the keys back to the cards; one reached by keys keeps them, to go on.
+for (const id of ["given", "believed", "show"]) {
+  let byKeys = false;
+  $(id).addEventListener("keydown", () => { byKeys = true; });
+  $(id).addEventListener("change", () => {
+    if (!byKeys) $(id).blur();
+    byKeys = false;
+    refresh();
+    scrollTo(0, 0);
+  });
+}
 $("undo").addEventListener("click", takeBack);
 $("download").addEventListener("click", download);
 $("load").addEventListener("click", () => $("file").click());
