@@ -75,6 +75,7 @@ def test_command_writes_table_picture_and_a_folder_for_each_run(tmp_path, capsys
     assert "holds a run with other settings (epochs: 3 there, 1 now)" in capsys.readouterr().err
 
 
+@once  # a run of its resumes: tests/recipes/test_runner.py
 def test_what_was_stopped_goes_on_as_if_nothing_had_happened(tmp_path, monkeypatch):
     options = {"losses": ["CE", "DAL"], "epochs": 4, "seeds": 1, "console": Console(quiet=True)}
 

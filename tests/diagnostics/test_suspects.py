@@ -4,6 +4,7 @@ import csv
 
 import numpy as np
 import pytest
+from harness import once
 from rich.console import Console
 
 from keras_robust import cli, comparison, diagnostics
@@ -92,6 +93,7 @@ def test_command_on_a_comparison_and_on_a_log(comparison_folder, tmp_path, capsy
     assert "`name` of gallery must be one of" in capsys.readouterr().err
 
 
+@once
 def test_suspects_of_a_robust_loss_are_the_wrong_labels(tmp_path):
     quiet = Console(quiet=True)
     (row,) = comparison.compare(tmp_path / "run", losses=["ANLCE"], epochs=20, seeds=1, console=quiet).rows()

@@ -16,7 +16,6 @@ from keras_robust.training.folder import read_history
 
 QUIET = Console(quiet=True)
 #: On PyTorch and JAX.
-on_two = pytest.mark.only("jax", "torch")  # two backends are enough
 MINE = recipes.Recipe(
     paper=None, dataset="digits", label="mine", loss="GCE()", network="cnn2", source="a test", noise="pair:0.2",
     epochs=4, batch_size=8, learning_rate=0.01, schedule="constant", momentum=0.9, weight_decay=0,
@@ -34,7 +33,7 @@ def held_out_accuracy(folder, labels):
     return np.mean(predicted == labels[positions]), positions
 
 
-@on_two
+@once
 @pytest.mark.parametrize("whose", ["noisy", "clean"])
 def test_held_out_images_are_validated_on_and_not_trained_on(whose, tmp_path):
     changes = KEPT_BACK | {"validation_labels": whose}
@@ -80,7 +79,7 @@ def test_a_data_set_from_its_pipeline(tmp_path):
     assert probe.measure(Echo()) == 1.0
 
 
-@on_two
+@once
 @pytest.mark.parametrize("trigger", ["local", "global"])
 def test_a_backdoor_is_trained_and_measured(trigger, tmp_path):
     changes = TRIGGERED | {"backdoor": trigger}
@@ -112,7 +111,7 @@ def test_the_network_sees_the_trigger_in_training():
     assert np.all(learned.train["x"].columns[1]["label"][positions] == 3)
 
 
-@on_two
+@once
 def test_a_row_of_the_paper_is_rehearsed(tmp_path):
     recipe = recipes.get("dal/cifar10/backdoor:global/dal")
     report = recipes.run(recipe, folder=tmp_path, scale="smoke", changes={"network": "cnn4"}, console=QUIET)

@@ -91,6 +91,7 @@ def test_command_trains_and_compares_with_the_paper(tmp_path, capsys):
     assert not list(folder.glob("checkpoint*"))
 
 
+@on_two  # and all three in tests/callbacks
 def test_a_run_goes_on_after_a_kill_as_if_nothing_had_happened(cifar, tmp_path):
     changes = SMALL | {"jacobian": 0.01, "validation": 0.25, "validation_labels": "noisy"}
     options = {"data_dir": str(cifar), "changes": changes}
