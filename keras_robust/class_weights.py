@@ -6,6 +6,7 @@ from keras import ops
 from keras_robust.backend import Constant, select
 from keras_robust.checks import at_least, refuse
 from keras_robust.labels import class_ids
+from keras_robust.losses.inputs import align_weights
 
 _WEIGHT = at_least(0.0)
 
@@ -41,9 +42,4 @@ class ClassWeights:
         weight = select(known, ops.take(self._table.tensor("float32"), select(known, ids, 0)), 1.0)
         if sample_weight is None:
             return weight
-        given = ops.cast(sample_weight, weight.dtype)
-        while len(given.shape) > len(weight.shape):
-            given = ops.squeeze(given, axis=-1)
-        while len(given.shape) < len(weight.shape):
-            given = ops.expand_dims(given, axis=-1)
-        return given * weight
+        return ops.cast(align_weights(sample_weight, tuple(weight.shape)), weight.dtype) * weight

@@ -4,6 +4,9 @@ from keras import ops
 
 from keras_robust.backend import select
 
+#: Numbers of samples, and class ids, are int32.
+LARGEST_INDEX = 2**31 - 1
+
 
 def rows_of(index, num_samples: int):
     """Rows of the samples of a batch, (batch,), int32; row `num_samples`, a spare one, for numbers out of range.

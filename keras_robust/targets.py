@@ -9,8 +9,7 @@ from keras import ops
 
 from keras_robust.backend import is_rehearsal
 from keras_robust.checks import refuse
-
-LARGEST_INDEX = 2**31 - 1  # numbers of samples are int32
+from keras_robust.sample_numbers import LARGEST_INDEX
 
 
 class Provenance(NamedTuple):

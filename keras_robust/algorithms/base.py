@@ -3,6 +3,7 @@
 import inspect
 
 import keras
+import numpy as np
 from keras import ops
 from keras.src.backend.common.masking import get_keras_mask
 
@@ -13,7 +14,7 @@ from keras_robust.data.preprocessing import for_serving, parted
 from keras_robust.labels import class_ids
 from keras_robust.losses.inputs import align_weights, reduce_losses
 from keras_robust.provenance import ProvenanceModel
-from keras_robust.sample_numbers import rows_of
+from keras_robust.sample_numbers import refuse_strays, rows_of
 from keras_robust.watchers import listed
 
 
@@ -134,6 +135,18 @@ class Algorithm(ProvenanceModel):
     def remember(self, name, num_samples, num_classes, initializer="zeros"):
         """A variable with a row for each sample, and one more for numbers out of range."""
         return self._state(name, (num_samples + 1, num_classes), initializer)
+
+    def refuse_noted_strays(self, memory) -> None:
+        """Refuses numbers that were out of range, which a compiled step could not: they wrote into the spare row.
+
+        Args:
+            memory: what `remember` made.
+
+        Raises:
+            ValueError: naming `index`.
+        """
+        if np.any(ops.convert_to_numpy(memory[-1])):
+            refuse_strays(type(self).__name__, memory.shape[0] - 1)
 
     def rows(self, provenance, num_samples: int):
         """Rows of the samples of a batch, (batch,); the spare one for numbers out of range.

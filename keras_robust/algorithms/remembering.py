@@ -1,11 +1,9 @@
 """What algorithms share that remember something of every sample."""
 
-import numpy as np
 from keras import ops
 
 from keras_robust.algorithms.base import Algorithm
 from keras_robust.checks import at_least, refuse
-from keras_robust.sample_numbers import refuse_strays
 
 
 class Remembering(Algorithm):
@@ -41,6 +39,4 @@ class Remembering(Algorithm):
         return (remembered.argmax(axis=-1) == given)[:, None], remembered.any(axis=-1)
 
     def end_epoch(self, epoch, logs):
-        """Refuses numbers that were out of range, which a compiled step could not."""
-        if np.any(ops.convert_to_numpy(getattr(self, self.memory)[self.num_samples])):
-            refuse_strays(type(self).__name__, self.num_samples)
+        self.refuse_noted_strays(getattr(self, self.memory))

@@ -1,13 +1,11 @@
 """What algorithms share that learn on the samples of a batch whose loss is small."""
 
-import numpy as np
 from keras import ops
 
 from keras_robust.algorithms.base import Algorithm
 from keras_robust.backend import read_rows, select, write_rows
 from keras_robust.checks import Interval, at_least
 from keras_robust.labels import class_ids
-from keras_robust.sample_numbers import refuse_strays
 
 # What is remembered of a sample that was seen; 0: it was not.
 _LEFT_OUT, _CHOSEN = 1.0, 2.0
@@ -96,9 +94,8 @@ class Selecting(Algorithm):
         return choices == _CHOSEN, choices.any(axis=-1)
 
     def end_epoch(self, epoch, logs):
-        """Refuses numbers that were out of range, which a compiled step could not."""
-        if self.choices is not None and np.any(ops.convert_to_numpy(self.choices[self.num_samples])):
-            refuse_strays(type(self).__name__, self.num_samples)
+        if self.choices is not None:
+            self.refuse_noted_strays(self.choices)
 
 
 def ramped(forget_rate: float, gradual: int, exponent: float, epoch: int) -> float:

@@ -12,10 +12,11 @@ from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer
 from keras_robust.losses import RobustLoss
 from keras_robust.provenance import ProvenanceModel
+from keras_robust.sample_numbers import LARGEST_INDEX
 from keras_robust.targets import by_output, names_of_outputs, read_provenance
 from keras_robust.weight_log import WeightLog, check_claim, claim_log, drop_epochs, logged_epochs, write_epoch
 
-_COUNT = at_least(1, integer=True, optional=True, high=2**31 - 1)  # numbers of samples are int32
+_COUNT = at_least(1, integer=True, optional=True, high=LARGEST_INDEX)
 
 
 class SampleWeightLogger(keras.callbacks.Callback):
@@ -250,8 +251,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def _recorder_of(self, model):
         """The recorder of this loss and size that the model has, or a new one."""
         for recorder in model.recorders:
-            wanted = self._loss, self.num_samples, self.output
-            if recorder.loss is wanted[0] and (recorder.num_samples, recorder.output) == wanted[1:]:
+            same = (recorder.num_samples, recorder.output) == (self.num_samples, self.output)
+            if same and recorder.loss is self._loss:
                 return recorder
         with variable_scope(model):
             recorder = Recorder(self._loss, self.num_samples, self.output)

@@ -4,8 +4,8 @@ import numpy as np
 
 from keras_robust.checks import refuse
 from keras_robust.class_names import names_by_id
+from keras_robust.sample_numbers import LARGEST_INDEX
 
-LARGEST = 2**31 - 1  # ids and numbers are int32
 _RULE = "class ids of shape (n,), whole numbers from 0 and below 2^31; one-hot rows (n, classes); or names of classes"
 
 
@@ -88,6 +88,14 @@ def ids_of_batch(labels, class_names=None):
         return tf.identity(ids)
 
 
+def of_one_hot(rows):
+    """Class ids (n,) of one-hot rows (n, classes), or None where a row is none."""
+    if rows.dtype.kind not in "iufb":
+        return None
+    hot = rows.argmax(axis=1)
+    return hot if np.array_equal(rows, np.eye(rows.shape[1])[hot]) else None
+
+
 def _is_categorical(labels):
     return hasattr(getattr(labels, "dtype", None), "categories")
 
@@ -119,12 +127,10 @@ def _ids(name, labels, class_names):
         if unknown := sorted(set(labels.tolist()) - by_name.keys()):
             refuse("with_provenance", name, f"names of classes, {_few(class_names)}", unknown[0])
         return np.array([by_name[one] for one in labels.tolist()], "int32")
-    if labels.ndim == 2 and labels.shape[1] > 1 and labels.dtype.kind in "iuf":
-        hot = labels.argmax(axis=1)
-        if np.array_equal(labels, np.eye(labels.shape[1])[hot]):
-            return hot.astype("int32")
+    if labels.ndim == 2 and labels.shape[1] > 1 and (hot := of_one_hot(labels)) is not None:
+        return hot.astype("int32")
     whole = labels.ndim == 1 and labels.dtype.kind in "iu"
-    if not whole or (labels.size and not 0 <= labels.min() <= labels.max() <= LARGEST):
+    if not whole or (labels.size and not 0 <= labels.min() <= labels.max() <= LARGEST_INDEX):
         refuse("with_provenance", name, _RULE, labels)
     if class_names is not None and labels.size and labels.max() >= len(class_names):
         refuse("with_provenance", "class_names", f"names of at least {labels.max() + 1} classes", class_names)

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from keras_robust.diagnostics.corrections import Corrected, Corrections
+from keras_robust.diagnostics.corrections import Corrected, as_corrections
 from keras_robust.diagnostics.runs import LoggedRun
 
 
@@ -58,9 +58,8 @@ def clean_labels(run: LoggedRun, corrections, out=None, overwrite: bool = False)
     fixed: 1 -> 0 (1)
     Written to ...corrected.npz: labels, drop
     """
-    corrections = corrections if isinstance(corrections, Corrections) else Corrections.read(corrections)
     before, path = run.labels(), pathlib.Path(run.folder / "corrected.npz" if out is None else out)
-    corrected = corrections.apply(before)
+    corrected = as_corrections(corrections).apply(before)
     path.parent.mkdir(parents=True, exist_ok=True)
     corrected.save(path, overwrite)
     return Cleaned(corrected, path, wrong_shares(run.log.clean, before, corrected))

@@ -10,13 +10,14 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import refuse
+from keras_robust.data.own_labels import of_one_hot
 from keras_robust.files import whole
 from keras_robust.noise import storage
+from keras_robust.sample_numbers import LARGEST_INDEX
 
 COLUMNS = ("sample", "given", "corrected", "decision")
 DECISIONS = ("keep", "fix", "drop")
 _NUMBER = re.compile(r"[0-9]{1,10}")
-_LARGEST = 2**31 - 1  # numbers of samples and class ids are int32
 # Changes that the report names.
 _NAMED = 5
 
@@ -209,6 +210,11 @@ class Corrections:
         return "\n".join(lines)
 
 
+def as_corrections(given) -> Corrections:
+    """Corrections, or those that a file holds."""
+    return given if isinstance(given, Corrections) else Corrections.read(given)
+
+
 def _checked(where, sample, given, corrected, decision):
     """The entries of a row, if they make sense together."""
     if decision not in DECISIONS:
@@ -218,8 +224,8 @@ def _checked(where, sample, given, corrected, decision):
             raise ValueError(f"{where}: a fix needs the corrected class id.")
         corrected = given
     for name, value in zip(COLUMNS, (sample, given, corrected), strict=False):
-        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-            raise ValueError(f"{where}: {name} must be a whole number from 0 to {_LARGEST}. Received: {value!r}.")
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= LARGEST_INDEX:
+            raise ValueError(f"{where}: {name} must be a whole number from 0 to {LARGEST_INDEX}. Received: {value!r}.")
     if decision == "keep" and corrected != given:
         raise ValueError(f"{where}: it keeps the label {given}, and says that the corrected one is {corrected}.")
     return sample, given, corrected, decision
@@ -231,7 +237,7 @@ def _number(where, name, text):
     if name == "corrected" and text in ("", "-1"):
         return None
     if not _NUMBER.fullmatch(text):
-        raise ValueError(f"{where}: {name} must be a whole number from 0 to {_LARGEST}. Received: {text[:40]!r}.")
+        raise ValueError(f"{where}: {name} must be a whole number from 0 to {LARGEST_INDEX}. Received: {text[:40]!r}.")
     return int(text)
 
 
@@ -279,8 +285,7 @@ def _as_ids(labels):
     """Class ids (n,), and K where the labels are one-hot rows."""
     labels = np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] > 1:
-        ids = labels.argmax(axis=1)
-        if labels.dtype.kind not in "iufb" or not np.array_equal(labels, np.eye(labels.shape[1])[ids]):
+        if (ids := of_one_hot(labels)) is None:
             refuse("apply", "labels", "class ids, or one-hot rows with a single 1", labels)
         return ids, labels.shape[1]
     labels = labels[:, 0] if labels.ndim == 2 else labels

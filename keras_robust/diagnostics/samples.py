@@ -140,8 +140,9 @@ def samples_of_run(
             )
     if class_names is None and isinstance(images, Gallery):
         class_names = images.class_names
-    elif class_names is None and isinstance(images, str | os.PathLike):
-        class_names = image_files(images)[2] or None
+    elif isinstance(images, str | os.PathLike):
+        found, _, folders = image_files(images)
+        images, class_names = Files(found), (folders or None) if class_names is None else class_names
     return samples_of(owner, run.log.num_samples, images, texts, paths), class_names
 
 

@@ -2,13 +2,12 @@
 
 import functools
 
-import keras_robust.losses
-from keras_robust import expressions
+from keras_robust import expressions, losses
 from keras_robust.losses import RobustLoss
 
 LOSSES = {
     name: kind
-    for name, kind in vars(keras_robust.losses).items()
+    for name, kind in vars(losses).items()
     if isinstance(kind, type) and issubclass(kind, RobustLoss) and name not in ("RobustLoss", "WeightedSum")
 }
 _OF_LOGITS = {name: functools.partial(kind, from_logits=True) for name, kind in LOSSES.items()}

@@ -11,7 +11,7 @@ from rich.table import Table
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.cleaning import wrong_shares
-from keras_robust.diagnostics.corrections import Corrected, Corrections
+from keras_robust.diagnostics.corrections import Corrected, as_corrections
 from keras_robust.diagnostics.runs import open_run
 from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import FIELDS, Recipe
@@ -92,9 +92,8 @@ def retrain(
     recipe = _recipe(run)
     if recipe.pretrained and pretrained is None and run.settings["scale"] != "smoke":
         refuse(own, "pretrained", "the file of weights that this run started from", None)
-    corrections = corrections if isinstance(corrections, Corrections) else Corrections.read(corrections)
     before = run.labels()
-    corrected = corrections.apply(before)
+    corrected = as_corrections(corrections).apply(before)
     drop = corrected.drop | _dropped_before(run.folder, len(before))
     corrected = corrected._replace(drop=drop)
     data_dir = run.settings.get("data_dir") if data_dir is None else data_dir

@@ -44,14 +44,8 @@ def review_page(
     Args:
         log_or_run: a `WeightLog`, what `open_run` opened, or the folder of either.
         path: the file; or a folder, for review.html in it.
-        images: all samples by number: an array (n, height, width) or (n, height, width, channels), uint8, or floats
-            from 0 to 1 or to 255; a list of paths; or a folder of images, taken in the order of
-            `keras.utils.image_dataset_from_directory` with shuffle=False. None: those of the run's data set.
-        texts: a list of texts, or a DataFrame, whose rows are shown.
-        class_names: a name for each class, a list, an array, a Series or a dict {id: name}; None: the folders' names.
+        images, texts, paths, class_names, dataset, data_dir: as `write_suspects` takes them: all samples, by number.
         n: how many suspects, those of lowest mean margin; None: all samples.
-        paths: of the samples' files; None: those of the images, where these are files.
-        dataset, data_dir: as `write_suspects` takes them.
 
     Returns:
         The path of the page.
