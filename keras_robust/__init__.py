@@ -15,8 +15,7 @@ from keras_robust.losses import *  # noqa: F403 (its __all__ lists every loss)
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.recommendation import recommend
 from keras_robust.regularization import regularize
-
-__version__ = "0.1.0"
+from keras_robust.version import __version__ as __version__
 
 __all__ = [
     "JacobianPenalty",

@@ -20,6 +20,7 @@ FLOORS = [
     [
         "checks",
         "registration",
+        "version",
         "backend",
         "numerics",
         "sample_numbers",

@@ -8,10 +8,10 @@ import time
 
 import keras
 
-import keras_robust
 from keras_robust.checks import missing, refuse
 from keras_robust.files import whole
 from keras_robust.training.precision import float32_products
+from keras_robust.version import __version__
 
 SETTINGS = "settings.json"
 # What may change between two parts of a run.
@@ -22,7 +22,7 @@ def environment() -> dict:
     """What a run is made with, for its settings: versions, backend and machine."""
     return {
         "versions": {
-            "keras_robust": keras_robust.__version__,
+            "keras_robust": __version__,
             "keras": keras.__version__,
             "backend": keras.backend.backend(),
             "python": platform.python_version(),
