@@ -134,7 +134,7 @@ def public_names():
 
 def shown():
     """All objects on the pages of the API, by what the pages call them."""
-    for page in sorted((ROOT / "docs" / "api").glob("*.md")):
+    for page in sorted((ROOT / "docs" / "reference" / "api").glob("*.md")):
         for path in DIRECTIVE.findall(page.read_text()):
             yield path, pkgutil.resolve_name(f"keras_robust.{path}")
 
@@ -143,7 +143,7 @@ def shown():
 def test_every_public_name_is_on_a_page_of_the_api():
     on_pages = [found for _, found in shown()]
     missing = [name for name, value in public_names() if not any(value is found for found in on_pages)]
-    assert not missing, f"docs/api/*.md need a line '::: keras_robust.NAME' for each of {missing}"
+    assert not missing, f"docs/reference/api/*.md need a line '::: keras_robust.NAME' for each of {missing}"
     twice = {path for path, _ in shown() if [other for other, _ in shown()].count(path) > 1}
     assert not twice
 

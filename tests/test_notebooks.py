@@ -17,7 +17,7 @@ from harness import once
 import keras_robust
 
 ROOT = pathlib.Path(__file__).parents[1]
-NOTEBOOKS = sorted((ROOT / "docs" / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "docs" / "tutorials").glob("*.ipynb"))
 
 
 def code_cells(path):
@@ -131,7 +131,7 @@ def test_notebooks_install(where, alone, repository, tmp_path):
         subprocess.run(["git", "clone", "--quiet", address, work / "keras_robust"], check=True)
         address = ""
     if where == "inside the clone":
-        work = work / "keras_robust" / "docs" / "notebooks"
+        work = work / "keras_robust" / "docs" / "tutorials"
         work.mkdir(parents=True)
     ran = alone(TRIED + INSTALL + FOUND, work, KERAS_ROBUST_REPOSITORY=address)
     assert ran.returncode == 0, ran.stderr[-3000:]

@@ -6,7 +6,7 @@ import re
 
 import griffe
 
-PAGES = pathlib.Path(__file__).parents[1] / "api"
+PAGES = pathlib.Path(__file__).parents[1] / "reference" / "api"
 # Not the pages' own modules, whose options follow: they have no heading to link to.
 DIRECTIVE = re.compile(r"^::: (keras_robust\.\S+)$(?!\n {4}options)", flags=re.MULTILINE)
 _CODE = re.compile(r"(`[^`]+`)")

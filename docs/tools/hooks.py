@@ -14,7 +14,7 @@ _NAME = re.compile(r"(?<![\[`])`[A-Za-z][^`\n]*`(?![\]`])")
 
 
 def on_page_markdown(markdown, page, **kwargs):
-    if page.file.src_uri == "reproductions.md":
+    if page.file.src_uri == "reference/reproductions.md":
         return markdown
     pieces = _FENCE.split(markdown)
     for place in range(0, len(pieces), 2):

@@ -1,4 +1,4 @@
-"""Writes the page of all recipes: python docs/tools/reproductions.py [docs/reproductions.md]."""
+"""Writes the page of all recipes: python docs/tools/reproductions.py [docs/reference/reproductions.md]."""
 
 import pathlib
 import re
@@ -85,7 +85,7 @@ def page(recipes: tuple[Recipe, ...] = RECIPES) -> str:
 
 def main(arguments: list[str]) -> None:
     """Writes the page."""
-    path = pathlib.Path(arguments[0] if arguments else "docs/reproductions.md")
+    path = pathlib.Path(arguments[0] if arguments else "docs/reference/reproductions.md")
     path.write_text(page(), encoding="utf-8")
     print(f"Written: {path}")
 

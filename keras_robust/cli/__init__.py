@@ -14,7 +14,7 @@ class OneLineParser(argparse.ArgumentParser):
 
 
 def parser() -> argparse.ArgumentParser:
-    """What reads the command line; docs/command-line.md is made of it."""
+    """What reads the command line; docs/reference/command-line.md is made of it."""
     command = OneLineParser("keras-robust", description="Learning from wrong labels with Keras 3.")
     command.add_argument("--version", action="version", version=f"keras-robust {keras_robust.__version__}")
     verbs = command.add_subparsers(required=True, metavar="VERB")

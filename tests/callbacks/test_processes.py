@@ -68,7 +68,7 @@ def test_two_workers_of_tensorflow_equal_one(tmp_path, single):
     tasks = [{"cluster": cluster, "task": {"type": "worker", "index": rank}} for rank in range(2)]
     printed = run_two([{"TF_CONFIG": json.dumps(task)} for task in tasks], tmp_path)
     for rank, lines in enumerate(printed):
-        assert "fit: ValueError" in lines, "Keras has learned it: say so in docs/distributed.md"
+        assert "fit: ValueError" in lines, "Keras has learned it: say so in docs/how-to/distributed.md"
         assert_same_history(json.loads(lines[-1]), single[0])
         assert_same_log(WeightLog(tmp_path / str(rank)), single[1])
 

@@ -25,7 +25,7 @@ from keras_robust.recipes.table import read
 pytestmark = once
 
 ROOT = pathlib.Path(__file__).parents[2]
-PAGE = ROOT / "docs" / "reproductions.md"
+PAGE = ROOT / "docs" / "reference" / "reproductions.md"
 FOLDER = files("keras_robust.recipes") / "papers"
 with (FOLDER / "accuracies.csv").open(encoding="utf-8", newline="") as file:
     LINES = dict(enumerate(csv.DictReader(file), start=1))

@@ -1,7 +1,7 @@
 """The passes over (batch, classes) that decide the speed of a loss, as each backend runs them fastest.
 
 `generic` says in `keras.ops` what is computed; `jax`, `tensorflow` and `torch` depart from it only where it was
-measured to lose (docs/performance.md). Everything here is differentiable any number of times.
+measured to lose (docs/explanation/performance.md). Everything here is differentiable any number of times.
 """
 
 import importlib
