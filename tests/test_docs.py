@@ -80,8 +80,9 @@ def test_no_line_installs_this_package_from_an_index():
 def test_pages_with_python():
     found = {NAMED[page] for page in WITH_PYTHON}
     assert NAMED[WITH_PYTHON[0]] == "README.md"
-    guides = ("choosing", "conventions", "hyperparameters", "moving", "new-loss", "reading-a-run")
-    assert found >= {"README.md", *(f"docs/{guide}.md" for guide in guides)}
+    how_to = {f"docs/how-to/{page}.md" for page in ("choosing", "moving", "new-loss", "reading-a-run")}
+    explanation = {f"docs/explanation/{page}.md" for page in ("conventions", "hyperparameters")}
+    assert found >= {"README.md"} | how_to | explanation
 
 
 # An example that sets up devices or processes is for the backend that its name ends in, and runs as a program.
