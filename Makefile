@@ -3,6 +3,7 @@
 # make check  runs the tests of one loss, LOSS=GCE, on BACKEND (default jax)
 # make bench  runs the benchmarks in the same environment, on BACKEND (default jax)
 # make gpu    runs the losses' reference values, the benchmarks and whole rows on a GPU; results in build/gpu
+# make package  builds sdist and wheel into dist/, and installs the wheel into an empty environment
 # make docs   builds the documentation into site/, and fails on a warning
 # make lint   ruff, as make test runs it first
 
@@ -17,7 +18,7 @@ PIP = -m pip install --quiet --disable-pip-version-check
 LAZY = --no-compile
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo test check bench gpu docs lint clean
+.PHONY: demo test check bench gpu package docs lint clean
 
 demo: .venv-demo/ready
 	KERAS_BACKEND=jax .venv-demo/bin/keras-robust compare --dataset digits --noise symmetric:0.4 \
@@ -41,6 +42,15 @@ bench: .venv/ready
 gpu: .venv/ready
 	.venv/bin/python benchmarks/gpu.py --out build/gpu $(ARGS)
 
+package: .venv/ready
+	rm -rf dist build/installed
+	.venv/bin/python -m build --no-isolation --outdir dist . >/dev/null
+	$(PYTHON) -m venv build/installed
+	build/installed/bin/python $(PIP) $(LAZY) dist/*.whl
+	build/installed/bin/python -m pip check
+	cd build && KERAS_BACKEND=numpy installed/bin/keras-robust --version
+	ls dist
+
 docs: .venv/ready
 	$(DOCS)
 
@@ -60,5 +70,5 @@ lint: .venv/ready
 	touch $@
 
 clean:
-	rm -rf site .venv .venv-demo .pytest_cache .ruff_cache .hypothesis
+	rm -rf site dist build .venv .venv-demo .pytest_cache .ruff_cache .hypothesis
 	rm -rf "$${XDG_CACHE_HOME:-$$HOME/.cache}/keras_robust-tests"

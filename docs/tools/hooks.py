@@ -23,3 +23,8 @@ def on_page_markdown(markdown, page, **kwargs):
             line if line.startswith(("#", ":::")) else _NAME.sub(lambda name: linked(name[0]), line) for line in lines
         )
     return "".join(pieces)
+
+
+def on_page_content(html, page, **kwargs):
+    """The first page shows the beginning of the README, whose pictures lie in docs/."""
+    return html.replace('src="docs/', 'src="') if page.file.src_uri == "index.md" else html
