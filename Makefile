@@ -46,9 +46,9 @@ package: .venv/ready
 	rm -rf dist build/installed
 	.venv/bin/python -m build --no-isolation --outdir dist . >/dev/null
 	$(PYTHON) -m venv build/installed
-	build/installed/bin/python $(PIP) $(LAZY) dist/*.whl
+	build/installed/bin/python $(PIP) $(LAZY) "$$(echo dist/*.whl)[jax]"
 	build/installed/bin/python -m pip check
-	cd build && KERAS_BACKEND=numpy installed/bin/keras-robust --version
+	cd build && KERAS_BACKEND=jax installed/bin/keras-robust --version
 	ls dist
 
 docs: .venv/ready

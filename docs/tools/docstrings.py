@@ -3,6 +3,7 @@
 import functools
 import pathlib
 import re
+import tomllib
 
 import griffe
 
@@ -12,6 +13,13 @@ DIRECTIVE = re.compile(r"^::: (keras_robust\.\S+)$(?!\n {4}options)", flags=re.M
 _CODE = re.compile(r"(`[^`]+`)")
 _DECLARATION = "keras_robust.losses.declaration"
 _USUAL = griffe.ParameterKind.positional_or_keyword
+
+
+@functools.cache
+def repository() -> str:
+    """Where the package is kept, as pyproject.toml has it: the one place to change it."""
+    project = tomllib.loads((PAGES.parents[2] / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    return project["urls"]["Repository"]
 
 
 @functools.cache
@@ -44,6 +52,8 @@ class Docstrings(griffe.Extension):
     def on_instance(self, *, obj, **kwargs):
         if not obj.is_alias and obj.docstring:
             obj.docstring.value = as_markdown(obj.docstring.value, obj.path)
+            if not obj.is_module:
+                obj.docstring.value = f"{source_link(obj)}\n\n{obj.docstring.value}"
 
 
 class Constructors(griffe.Extension):
@@ -54,6 +64,12 @@ class Constructors(griffe.Extension):
             for cls in module.classes.values():
                 if not cls.is_alias and "__init__" not in cls.members:
                     give_constructor(cls)
+
+
+def source_link(obj) -> str:
+    """A link to the lines of an object in the repository."""
+    lines = f"L{obj.lineno}-L{obj.endlineno}"
+    return f"[source]({repository()}/blob/main/{obj.relative_filepath.as_posix()}#{lines}){{ .source }}"
 
 
 def as_markdown(text: str, path: str = "keras_robust") -> str:

@@ -6,11 +6,20 @@ import sys
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 
-from docstrings import linked
+from docstrings import linked, repository
 
+ROOT = pathlib.Path(__file__).parents[2]
 _FENCE = re.compile(r"(^```.*?^```$)", flags=re.MULTILINE | re.DOTALL)
 # Not inside a link or a heading.
 _NAME = re.compile(r"(?<![\[`])`[A-Za-z][^`\n]*`(?![\]`])")
+
+
+def on_config(config):
+    config.repo_url = repository()
+    config.repo_name = "keras_robust"
+    version = re.search(r'"(.+)"', (ROOT / "keras_robust" / "version.py").read_text(encoding="utf-8"))[1]
+    config.copyright = f"keras_robust {version}, Apache-2.0"
+    return config
 
 
 def on_page_markdown(markdown, page, **kwargs):

@@ -15,6 +15,7 @@ import pathlib
 import re
 import tomllib
 
+from docstrings import repository
 from rich.console import Console
 
 from keras_robust import cli, losses, recipes, recommend, theory
@@ -45,6 +46,19 @@ def main() -> None:
 
 
 # The tables
+
+
+def install():
+    """How to install, from where pyproject.toml says the package is kept."""
+    url = repository()
+    return f"""\
+```
+git clone {url} && cd keras_robust
+pip install -e '.[demo]'       # with JAX; or '.[tensorflow-cpu]', '.[tensorflow]', '.[torch]'
+make demo                      # five losses on noisy digits in an environment of its own, three minutes
+```
+
+In Colab, which has the backends: `pip install git+{url}`. The package is on no index."""
 
 
 def recommended(*classes):
@@ -327,6 +341,7 @@ def _call(name, words):
 
 
 _TABLES = (
+    install,
     recommended,
     reasons,
     demo,
