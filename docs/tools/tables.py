@@ -54,8 +54,8 @@ def install():
     return f"""\
 ```
 git clone {url} && cd keras_robust
-pip install -e '.[demo]'       # with JAX; or '.[tensorflow-cpu]', '.[tensorflow]', '.[torch]'
-make demo                      # five losses on noisy digits in an environment of its own, three minutes
+pip install -e '.[demo]'   # with JAX; or .[tensorflow-cpu], .[tensorflow], .[torch]
+make demo                  # five losses on noisy digits, in an environment of its own
 ```
 
 In Colab, which has the backends: `pip install git+{url}`. The package is on no index."""

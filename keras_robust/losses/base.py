@@ -47,7 +47,7 @@ class Term(NamedTuple):
 class RobustLoss(CalledLoss):
     """Base class of all losses of this package.
 
-    Shared arguments:
+    Args:
         from_logits: whether `y_pred` holds logits (recommended) or probabilities. Probabilities are renormalized and
             floored at 2^-126.
         ignore_class: a class id whose samples count for nothing, for example 255 in segmentation; None: no class.
