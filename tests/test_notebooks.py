@@ -1,5 +1,6 @@
 """Notebooks run from top to bottom, as they are, stay small, and install the package wherever they are opened."""
 
+import importlib
 import json
 import os
 import pathlib
@@ -68,9 +69,9 @@ def test_notebooks_are_kept_with_small_outputs(path):
 
 
 def test_all_are_listed():
-    listed = (NOTEBOOKS[0].parent / "index.md").read_text()
-    assert len(NOTEBOOKS) == 5
-    assert all(f"]({path.name})" in listed for path in NOTEBOOKS)
+    listed, menu = (NOTEBOOKS[0].parent / "index.md").read_text(), (ROOT / "mkdocs.yml").read_text()
+    assert NOTEBOOKS
+    assert all(f"]({path.name})" in listed and f"tutorials/{path.name}\n" in menu for path in NOTEBOOKS)
 
 
 # The first cell, which installs
@@ -81,9 +82,13 @@ TRIED = "try:\n    import keras_robust\nexcept ImportError:\n    pass\n"
 FOUND = "\nimport keras_robust\nprint(keras_robust.__version__, keras_robust.__file__)"
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_notebooks_install_alike(path):
-    assert "".join(code_cells(path)[0]["source"]) == INSTALL
+@once
+def test_badges_and_first_cells_are_what_the_tool_writes(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs" / "tools")
+    tool = importlib.import_module("notebooks")
+    for path in NOTEBOOKS:
+        message = f"python docs/tools/notebooks.py {path.stem} writes it anew."
+        assert tool.updated(nbformat.read(path, 4), path.name) == nbformat.read(path, 4), message
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +115,8 @@ def alone(tmp_path):
             (tmp_path / "packages" / entry.name).symlink_to(entry)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", tmp_path / "env"], check=True)
     pip = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}  # 0 is pip's way to say: none
-    environment = os.environ | pip | {"PYTHONPATH": str(tmp_path / "packages"), "KERAS_ROBUST_REPOSITORY": ""}
+    environment = os.environ | pip | {"PYTHONPATH": str(tmp_path / "packages")}
+    environment.pop("KERAS_ROBUST_REPOSITORY", None)
 
     def run(code, folder, **variables):
         python = tmp_path / "env" / "bin" / "python"
@@ -126,14 +132,14 @@ def alone(tmp_path):
 def test_notebooks_install(where, alone, repository, tmp_path):
     work = tmp_path / "work"
     work.mkdir()
-    address = repository.as_uri()
+    address = {"KERAS_ROBUST_REPOSITORY": repository.as_uri()}
     if where != "in an empty folder":
-        subprocess.run(["git", "clone", "--quiet", address, work / "keras_robust"], check=True)
-        address = ""
+        subprocess.run(["git", "clone", "--quiet", repository.as_uri(), work / "keras_robust"], check=True)
+        address = {}
     if where == "inside the clone":
         work = work / "keras_robust" / "docs" / "tutorials"
         work.mkdir(parents=True)
-    ran = alone(TRIED + INSTALL + FOUND, work, KERAS_ROBUST_REPOSITORY=address)
+    ran = alone(TRIED + INSTALL + FOUND, work, **address)
     assert ran.returncode == 0, ran.stderr[-3000:]
     version, file = ran.stdout.split()
     assert version == keras_robust.__version__

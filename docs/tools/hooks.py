@@ -35,5 +35,7 @@ def on_page_markdown(markdown, page, **kwargs):
 
 
 def on_page_content(html, page, **kwargs):
-    """The first page shows the beginning of the README, whose pictures lie in docs/."""
-    return html.replace('src="docs/', 'src="') if page.file.src_uri == "index.md" else html
+    """Brings pictures to their pages: of the README, above docs/, and of notebooks, which get a folder each."""
+    if page.file.src_uri == "index.md":
+        return html.replace('src="docs/', 'src="')
+    return html.replace('src="../images/', 'src="../../images/') if page.file.src_uri.endswith(".ipynb") else html

@@ -16,10 +16,11 @@ from selenium import webdriver
 
 WIDTHS = (1280, 390)
 _WIDE = """
-const cut = [...document.querySelectorAll("article pre > code, article pre.jp-code")];
+const blocks = [...document.querySelectorAll("article pre, article pre > code")];
+const cut = blocks.filter(block => block.scrollWidth > block.clientWidth + 1);
 return {
   page: document.documentElement.scrollWidth - window.innerWidth,
-  code: cut.filter(block => block.scrollWidth > block.clientWidth + 1).map(block => block.textContent.trim().slice(0, 60)),
+  code: cut.map(block => block.textContent.trim().slice(0, 60)),
 };
 """
 
