@@ -2,6 +2,6 @@
 
 from keras_robust.diagnostics.pages.cards import Cards, cards_of
 from keras_robust.diagnostics.pages.file import filled, in_script, write_page
-from keras_robust.diagnostics.pages.markup import Html, element
+from keras_robust.diagnostics.pages.markup import Html, element, escaped
 
-__all__ = ["Cards", "Html", "cards_of", "element", "filled", "in_script", "write_page"]
+__all__ = ["Cards", "Html", "cards_of", "element", "escaped", "filled", "in_script", "write_page"]

@@ -26,7 +26,9 @@ def filled(folder: pathlib.Path, scripts=(), **content: str) -> str:
     values = {"CSS": style, "POLICY": f"style-src {_digest(style)}", **content}
     if scripts:
         script = "\n".join(_text(folder / name) for name in scripts)
-        script = f'"use strict";\n{{\nconst data = JSON.parse(document.getElementById("data").textContent);\n{script}}}\n'
+        script = (
+            f'"use strict";\n{{\nconst data = JSON.parse(document.getElementById("data").textContent);\n{script}}}\n'
+        )
         script = script.encode("ascii", "backslashreplace").decode()
         values |= {"JS": script, "POLICY": f"{values['POLICY']}; script-src {_digest(script)}"}
     page = re.sub(r"\{\{([A-Z]+)\}\}", lambda place: values[place[1]], _text(folder / "page.html"))

@@ -10,6 +10,11 @@ class Html(str):
     """A text that is HTML already."""
 
 
+def escaped(text) -> Html:
+    """Text as HTML; HTML as it is."""
+    return text if isinstance(text, Html) else Html(html.escape(str(text)))
+
+
 def element(tag: str, *children, **attributes) -> Html:
     """An element with its children, HTML or text, and attributes: `class_` is class, `aria_label` aria-label.
 
@@ -22,7 +27,5 @@ def element(tag: str, *children, **attributes) -> Html:
     """
     named = ((name.rstrip("_").replace("_", "-"), value) for name, value in attributes.items() if value is not None)
     start = "".join(f' {name}="{html.escape(str(value))}"' for name, value in named)
-    inside = "".join(
-        child if isinstance(child, Html) else html.escape(str(child)) for child in children if child is not None
-    )
+    inside = "".join(escaped(child) for child in children if child is not None)
     return Html(f"<{tag}{start}>" if tag in _EMPTY else f"<{tag}{start}>{inside}</{tag}>")
