@@ -101,7 +101,7 @@ def _several(folder, given, n):
         notes.append(element("p", f"Without an epoch yet: {', '.join(waiting)}.", class_="note"))
     made = {
         "Measures": Html(together.summary(groups) + "".join(notes)),
-        "Test accuracy": together.curves(groups),
+        "Training": together.curves(groups),
         "Run by run": together.each(groups, given, n),
     }
     links = [(name, anchor(name, "")) for name in made]

@@ -4,6 +4,8 @@ import pathlib
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from keras_robust.diagnostics.pages import Html, element
 from keras_robust.diagnostics.report import figures
 from keras_robust.diagnostics.report.figures import percent
@@ -43,9 +45,8 @@ def groups_of(folder: pathlib.Path) -> list[Group]:
     stems = {}
     for name, run in runs.items():
         stems.setdefault(_SEED.sub("", name), []).append(run)
-    labels = [
-        str(first.settings.get("label") or first.settings.get("loss") or stem) for stem, (first, *_) in stems.items()
-    ]
+    told = {stem: first.settings for stem, (first, *_) in stems.items()}
+    labels = [str(settings.get("label") or settings.get("loss") or stem) for stem, settings in told.items()]
     if len(set(labels)) < len(labels):
         labels = list(stems)
     groups = [
@@ -94,12 +95,25 @@ def _mean(row, name):
 
 
 def curves(groups: list[Group]) -> Html:
-    """Test accuracy by epoch; of seeds that have come differently far, the epochs that all have."""
+    """Test accuracy and memorized labels by epoch; of seeds that differ in it, the epochs that all have."""
     known = {group.label: [run.accuracy for run in group.runs if run.accuracy is not None] for group in groups}
     known = {label: [found[: min(map(len, runs))] for found in runs] for label, runs in known.items() if runs}
-    if not known:
-        return element("p", "No test accuracy is known.", class_="note")
-    return element("div", figures.accuracy(known).html(), class_="plots")
+    pictures = [figures.accuracy(known).html()] if known else []
+    memorized = {group.label: _memorized(group.runs) for group in groups}
+    if memorized := {label: found for label, found in memorized.items() if found}:
+        pictures.append(figures.memorized(memorized).html())
+    if not pictures:
+        return element("p", "Neither a test accuracy nor clean labels are known.", class_="note")
+    return element("div", *pictures, class_="plots")
+
+
+def _memorized(runs):
+    """Logged epochs, counted from 1, and the mean share of memorized labels; None where nobody knows of them."""
+    if any(run.log.clean is None or not run.log.wrong.any() for run in runs):
+        return None
+    epochs = min((run.log.epochs for run in runs), key=len)
+    shares = np.mean([run.log.memorized()[: len(epochs)] for run in runs], axis=0)
+    return np.array(epochs) + 1, shares
 
 
 def each(groups: list[Group], given: dict, n: int) -> Html:
