@@ -51,7 +51,8 @@ def measure(history: list[dict], log: WeightLog) -> dict:
     accuracy = [row["val_accuracy"] for row in history]
     measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
     measured |= measure_log(log) | _asked_for(history)
-    return measured | {"epochs": len(history), "seconds": sum(row.get("seconds", math.nan) for row in history)}
+    seconds = _column(history, "seconds")
+    return measured | {"epochs": len(history), "seconds": None if seconds is None else sum(seconds)}
 
 
 def measure_log(log: WeightLog) -> dict:

@@ -91,11 +91,12 @@ def _several(folder, given, n):
     one = len(groups) == 1
     title = ", ".join(filter(None, (first.data, groups[0].label if one else ""))) or "Training runs"
     kinds = "" if one else f"{len(groups)} methods, "
+    states = [state(run).split()[0] for group in groups for run in group.runs] + ["unfinished:"] * len(waiting)
     about = [f"{kinds}{count} run{'s' * (count != 1)}", _made_with(first)]
-    behind = [run for group in groups for run in group.runs if state(run).startswith("unfinished")]
-    if behind or waiting:
-        open_ones = len(behind) + len(waiting)
-        about.insert(0, f"unfinished: {open_ones} run{'s' * (open_ones != 1)} to go on")
+    if "unfinished:" in states:
+        about.insert(0, f"unfinished: {states.count('unfinished:')} of {len(states)} runs")
+    elif set(states) == {"finished,"}:
+        about.insert(0, "finished")
     notes = [element("p", "Mean ± standard deviation over the seeds; the best first.", class_="note")]
     if waiting:
         notes.append(element("p", f"Without an epoch yet: {', '.join(waiting)}.", class_="note"))
