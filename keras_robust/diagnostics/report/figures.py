@@ -14,6 +14,8 @@ from keras_robust.noise.estimate import Estimate
 
 # Inches: narrow enough that letters stay readable on a phone.
 _WIDTH, _HEIGHT = 5.2, 3.5
+# Characters of a label in a legend, and of the name of a class beside a matrix.
+_LABEL, _NAME = 36, 14
 
 
 class Picture(NamedTuple):
@@ -38,7 +40,7 @@ def accuracy(curves: dict[str, list]) -> Picture:
         for label, runs in curves.items()
     )
     return Picture(
-        plots.accuracy_curves(curves, plots.axes(_WIDTH, _HEIGHT)).figure,
+        plots.accuracy_curves(_drawable(curves, _LABEL), plots.axes(_WIDTH, _HEIGHT)).figure,
         "Accuracy on clean test labels" + ("; the band spans the seeds" if several else ""),
         f"Curves of the test accuracy, from the first epoch to the last: {ends}",
     )
@@ -78,7 +80,7 @@ def memorized(curves: dict[str, tuple]) -> Picture:
     """Share of the wrong labels that are memorized, (epochs, shares) of each label."""
     ends = "; ".join(f"{label} {percent(shares[-1])}" for label, (_, shares) in curves.items())
     return Picture(
-        plots.memorization(curves, plots.axes(_WIDTH, _HEIGHT)).figure,
+        plots.memorization(_drawable(curves, _LABEL), plots.axes(_WIDTH, _HEIGHT)).figure,
         "Share of the wrong labels that are memorized",
         f"Curves of the share of wrong labels that the model predicts, by epoch; at the last: {ends}",
     )
@@ -97,7 +99,8 @@ def margins(found: MarginHistograms, means: dict[str, list]) -> Picture:
 
 def transition(found: Estimate, names, estimated: bool) -> Picture:
     """A transition matrix, estimated or true."""
-    ax = plots.transition_matrix(found.transition, names, plots.axes(_WIDTH, 4.6))
+    drawn = None if names is None else [_legible(name, _NAME) for name in names]
+    ax = plots.transition_matrix(found.transition, drawn, plots.axes(_WIDTH, 4.6))
     if estimated:
         ax.set_ylabel("label that the model believes")
     wrong = np.where(np.eye(len(found.transition), dtype=bool), -1.0, found.transition)
@@ -110,6 +113,19 @@ def transition(found: Estimate, names, estimated: bool) -> Picture:
         f"Transition matrix of {len(wrong)} classes, a row for each; most often wrong: {names[i]} labeled {names[j]}, "
         f"{percent(wrong[i, j])}",
     )
+
+
+def _drawable(curves, longest):
+    """Curves by labels as matplotlib takes them; labels that are the same once they are cut get their place."""
+    labels = [_legible(label, longest) for label in curves]
+    unique = [label if labels.count(label) == 1 else f"{place}. {label}" for place, label in enumerate(labels, start=1)]
+    return dict(zip(unique, curves.values(), strict=True))
+
+
+def _legible(name, longest):
+    """A name cut to its first characters; a dollar is one, and not the start of a formula."""
+    name = str(name)
+    return (name if len(name) <= longest else f"{name[: longest - 1]}…").replace("$", "\\$")
 
 
 def percent(share) -> str:

@@ -78,7 +78,8 @@ def summary(groups: list[Group]) -> Html:
         cells += [_cell(titles[name], _mean(row, name)) for name in names]
         rows.append(element("tr", *cells, role="row"))
     head = element("thead", element("tr", *head, role="row"), role="rowgroup")
-    return element("table", head, element("tbody", *rows, role="rowgroup"), class_="summary", role="table")
+    table = element("table", head, element("tbody", *rows, role="rowgroup"), class_="summary", role="table")
+    return element("div", table, class_="wide", role="region", aria_label="Measures", tabindex=0)
 
 
 def _cell(title, value):
