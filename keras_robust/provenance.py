@@ -25,7 +25,7 @@ from keras_robust.targets import (
     weights_of_targets,
     with_checked_numbers,
 )
-from keras_robust.watchers import listed, warn_of_watchers
+from keras_robust.watchers import introduce, listed, warn_of_watchers
 
 
 @registered
@@ -146,6 +146,7 @@ class ProvenanceModel(keras.Model):
         """
         check_last_layer(self.model)
         warn_of_watchers(callbacks)
+        introduce(callbacks)
         x = with_checked_numbers(x, y, names_of_outputs(self.model))
         if keywords.get("sample_weight") is not None:
             keywords["sample_weight"] = weights_of_targets(keywords["sample_weight"], y)

@@ -190,8 +190,8 @@ def _active_negative(K, tuned, from_logits):
 
 
 def _on_ten_classes():
+    from keras_robust.measures import over_seeds
     from keras_robust.recipes.obtained import DEMO
-    from keras_robust.training.measures import over_seeds
 
     mnist = _recipe("anl/mnist/symmetric:0.4/anl-ce")
     loss = mnist.build_loss()

@@ -13,6 +13,18 @@ def listed(callbacks) -> list:
     return list(callbacks) if isinstance(callbacks, list | tuple) else [callbacks] if callbacks else []
 
 
+def introduce(callbacks) -> None:
+    """Tells each callback that asks for it, by a method `stand_beside`, which ones it stands beside in a `fit`.
+
+    Args:
+        callbacks: what `fit` takes: a list, one callback, a `CallbackList` or None.
+    """
+    callbacks = listed(callbacks)
+    for one in callbacks:
+        if hasattr(one, "stand_beside"):
+            one.stand_beside(callbacks)
+
+
 def warn_of_watchers(callbacks, stacklevel: int = 3) -> None:
     """Warns of each callback that watches a loss which another one, with a dict `schedules`, makes incomparable.
 

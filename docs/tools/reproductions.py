@@ -4,10 +4,10 @@ import pathlib
 import re
 import sys
 
+from keras_robust.measures import HEADINGS
 from keras_robust.recipes import PAPERS, RECIPES, Recipe
 from keras_robust.recipes.obtained import OBTAINED, RUNS
 from keras_robust.recipes.table import BY_NAME
-from keras_robust.training import HEADINGS
 
 INTRODUCTION = """# Reproductions
 

@@ -1,10 +1,13 @@
 """Logging the margin, weight and loss of every training sample."""
 
+import os
+
 import keras
 import numpy as np
 from keras import ops
 
 from keras_robust.backend import variable_scope
+from keras_robust.callbacks.histograms import Histograms, folder_beside
 from keras_robust.callbacks.recorder import FLOATS, Recorder, empty_records
 from keras_robust.carrier import compiled_losses
 from keras_robust.checks import at_least, refuse
@@ -33,6 +36,10 @@ class SampleWeightLogger(keras.callbacks.Callback):
     goes on with its log; later epochs that the log holds already are dropped. Read it with `diagnostics.WeightLog`, or
     by `logger.log()`.
 
+    TensorBoard shows margins and weights as histograms, those of clean and of wrong labels apart where clean ones are
+    known, as the run "samples": in the folder of the `keras.callbacks.TensorBoard` that a `ProvenanceModel` or an
+    algorithm is fitted with, or in the one that is given. It needs the package tensorboard, on any backend.
+
     A learning rate that a callback changes within an epoch is logged by its value at the epoch's first step. A
     batch-coupled loss gives no sample a weight of its own: NaN is logged.
 
@@ -46,8 +53,11 @@ class SampleWeightLogger(keras.callbacks.Callback):
         batch_size: batch size of the look at (x, y).
         overwrite: whether training from epoch 0 may replace a log that is there.
         output: name of the output that is logged, where the model has several; each needs a logger and a folder.
+        tensorboard: folder for histograms, what is `log_dir` of `keras.callbacks.TensorBoard`; None: that of such a
+            callback beside this one, if there is one.
 
     Raises:
+        ImportError: when training starts, for histograms without tensorboard.
         ValueError: for an argument out of range; when training starts, for a model or a probe that cannot be logged so,
             for a log that is there already, or of another number of samples where training goes on; when an epoch
             starts, if another logger writes into the folder; at its end, for sample numbers outside [0, N).
@@ -74,6 +84,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         batch_size=256,
         overwrite=False,
         output=None,
+        tensorboard=None,
     ):
         super().__init__()
         own = type(self).__name__
@@ -88,6 +99,13 @@ class SampleWeightLogger(keras.callbacks.Callback):
         if probe is not None and iter(probe) is probe:
             refuse(own, "probe", "(x, y) or a data set that can be gone through every epoch", probe)
         self.probe, self.loss, self.overwrite, self.output = probe, loss, overwrite, output
+        if tensorboard is not None and (not isinstance(tensorboard, str | os.PathLike) or "://" in str(tensorboard)):
+            refuse(own, "tensorboard", "a folder of this machine, or None", tensorboard)
+        self.tensorboard, self._beside, self._histograms = tensorboard, None, None
+
+    def stand_beside(self, callbacks) -> None:
+        """Is told the callbacks of a `fit`, for a TensorBoard among them; `ProvenanceModel` does so."""
+        self._beside = folder_beside(callbacks)
 
     def log(self, clean=None) -> WeightLog:
         """What was logged so far."""
@@ -143,6 +161,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
                     f"{self.path} holds {logged:,} samples an epoch, and training goes on with "
                     f"num_samples={self.num_samples:,} of SampleWeightLogger. Go on with as many, or take a new folder."
                 )
+        folder = self.tensorboard or self._beside
+        self._histograms = Histograms(folder, epoch, self.output) if folder else None
         drop_epochs(self.path, epoch)
         self._claim = claim_log(self.path)
 
@@ -158,6 +178,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
         records = self._look() if self._recorder is None else self._recorder.records()
         records["learning_rate"] = np.where(records["label"] >= 0, self._rates(records["step"]), np.nan)
         write_epoch(self.path, epoch, records)
+        if self._histograms is not None:
+            self._histograms.write(epoch, records)
 
     def _rates(self, step):
         """The learning rate at each step of the epoch."""

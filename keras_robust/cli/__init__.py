@@ -20,7 +20,7 @@ def parser() -> argparse.ArgumentParser:
     verbs = command.add_subparsers(required=True, metavar="VERB")
     for add in (runs.add_compare, runs.add_backdoor, runs.add_run, runs.add_retrain, runs.add_recipes):
         add(verbs)
-    for add in (labels.add_noise, labels.add_suspects, labels.add_review, labels.add_clean):
+    for add in (labels.add_noise, labels.add_suspects, labels.add_review, labels.add_report, labels.add_clean):
         add(verbs)
     for add in (pictures.add_plot, pictures.add_figure, pictures.add_logit_bias):
         add(verbs)

@@ -1,4 +1,4 @@
-"""The verbs about labels: noise draws wrong ones, suspects finds them, review shows them, clean corrects them."""
+"""The verbs about labels: noise draws wrong ones, suspects finds them, review and report show them, clean corrects."""
 
 import time
 
@@ -36,6 +36,13 @@ def add_review(verbs):
     verb.set_defaults(run=_review)
 
 
+def add_report(verbs):
+    verb = verbs.add_parser("report", help="a page about a training run, or about several side by side")
+    _add_sample_arguments(verb, 24)
+    verb.add_argument("--out", metavar="FILE", help="the page (default: FOLDER/report.html)")
+    verb.set_defaults(run=_report)
+
+
 def _add_sample_arguments(verb, n):
     add_run_arguments(verb)
     verb.add_argument("--top", "--n", dest="n", type=int, default=n, metavar="N", help=f"how many (default: {n})")
@@ -60,6 +67,16 @@ def _review(options) -> int:
     run = diagnostics.open_run(options.folder, options.log)
     page = diagnostics.review_page(run, options.out or run.folder, n=options.n, **_samples(options))
     print(f"Written to {page}: open it in a browser, decide, and download corrections.csv there")
+    return 0
+
+
+def _report(options) -> int:
+    from keras_robust import diagnostics
+
+    run = diagnostics.open_run(options.folder, options.log) if options.log else options.folder
+    folder = run.folder if options.log else options.folder
+    page = diagnostics.report_page(run, options.out or folder, n=options.n, **_samples(options))
+    print(f"Written to {page}: open it in a browser")
     return 0
 
 

@@ -7,6 +7,7 @@ from keras_robust.diagnostics.believed import believed_labels, estimated_transit
 from keras_robust.diagnostics.cleaning import Cleaned, clean_labels
 from keras_robust.diagnostics.corrections import Corrected, Corrections
 from keras_robust.diagnostics.noise_report import report_noise
+from keras_robust.diagnostics.report import report_page
 from keras_robust.diagnostics.review import review_page
 from keras_robust.diagnostics.review_size import ReviewCount, review_count
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
@@ -53,6 +54,7 @@ __all__ = [
     "pictures",
     "plots",
     "report_noise",
+    "report_page",
     "review_count",
     "review_page",
     "selection",

@@ -23,14 +23,21 @@ class LoggedRun:
         name: name of the log among several in the folder; "" where there is one.
         log: the log, with clean labels where the log or the folder has them.
         settings: what settings.json says; empty without one.
-        accuracy: test accuracy after each epoch, (epochs,); None where the folder does not say.
+        history: the rows of history.csv, one an epoch, numbers by name; empty without one.
     """
 
     folder: pathlib.Path
     name: str
     log: WeightLog
     settings: dict
-    accuracy: np.ndarray | None
+    history: tuple[dict, ...] = ()
+
+    @property
+    def accuracy(self) -> np.ndarray | None:
+        """Test accuracy after each epoch, (epochs,); None where the history does not say."""
+        if not self.history or "val_accuracy" not in self.history[0]:
+            return None
+        return np.array([row["val_accuracy"] for row in self.history])
 
     @property
     def title(self) -> str:
@@ -102,7 +109,7 @@ def open_run(folder, log: str | None = None) -> LoggedRun:
     name, folder, path = _find_log(folder, log)
     settings = _settings(folder / "settings.json")
     log = _with_clean_labels(WeightLog(path), folder / "labels.npz")
-    return LoggedRun(folder, name, log, settings, _accuracy(folder / "history.csv"))
+    return LoggedRun(folder, name, log, settings, _history(folder / "history.csv"))
 
 
 def as_run(log_or_run) -> LoggedRun:
@@ -118,7 +125,7 @@ def as_run(log_or_run) -> LoggedRun:
     if isinstance(log_or_run, LoggedRun):
         return log_or_run
     if isinstance(log_or_run, WeightLog):
-        return LoggedRun(log_or_run.path, "", log_or_run, {}, None)
+        return LoggedRun(log_or_run.path, "", log_or_run, {})
     if isinstance(log_or_run, str | os.PathLike):
         return open_run(log_or_run)
     refuse("as_run", "log_or_run", "a WeightLog, what open_run opened, or a folder", log_or_run)
@@ -171,12 +178,26 @@ def _with_clean_labels(log, path):
     return log if log.clean is not None else WeightLog(log.path, labels.clean)
 
 
-def _accuracy(path):
-    """Test accuracy by epoch from a table with one line an epoch."""
-    rows = _table(path, "epoch")
-    if not rows or "val_accuracy" not in rows[0]:
-        return None
-    return _by_epoch(path, [(row["epoch"], row["val_accuracy"]) for row in rows])
+def _history(path):
+    """The rows of a table with one line an epoch; of an epoch that was written twice, as by a run that resumed, the
+    later line counts."""
+    rows = {}
+    for row in _table(path, "epoch"):
+        try:
+            rows[int(row["epoch"])] = {name: _number(name, value) for name, value in row.items()}
+        except (TypeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}.") from None
+    return tuple(rows[epoch] for epoch in sorted(rows))
+
+
+def _number(name, value):
+    """A number of a table; what others write for nothing, NA, is NaN, but not where an accuracy should be."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        if name in ("epoch", "val_accuracy"):
+            raise
+        return float("nan")
 
 
 def _table(path, *columns):
@@ -190,12 +211,3 @@ def _table(path, *columns):
     if rows and not set(columns) <= rows[0].keys():
         raise ValueError(f"{path} is damaged: it must have the columns {', '.join(columns)}.")
     return rows
-
-
-def _by_epoch(path, pairs):
-    try:
-        # A run that resumed may have written an epoch twice: the later line counts.
-        found = {int(epoch): float(value) for epoch, value in pairs}
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{path} is damaged: {error}.") from None
-    return np.array([found[epoch] for epoch in sorted(found)])

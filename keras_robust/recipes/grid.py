@@ -11,12 +11,11 @@ from rich.table import Table
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.runs import log_name
+from keras_robust.measures import ESTIMATED, headings, over_seeds
 from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import train_all
 from keras_robust.training.folder import read_history, write_rows
-from keras_robust.training.measures import headings, over_seeds
-from keras_robust.training.probes import ESTIMATED
 
 #: What a table has columns for, the first ones first.
 _SHOWN = (

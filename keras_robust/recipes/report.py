@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from keras_robust.measures import headings, over_seeds
 from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training.folder import write_json, write_rows
-from keras_robust.training.measures import headings, over_seeds
 
 # Columns that the names of the runs take, and a number; what a narrow table leaves out first.
 _FIRST, _NUMBER = 10, 11

@@ -13,11 +13,11 @@ from keras_robust.checks import refuse
 from keras_robust.diagnostics.cleaning import wrong_shares
 from keras_robust.diagnostics.corrections import Corrected, as_corrections
 from keras_robust.diagnostics.runs import open_run
+from keras_robust.measures import headings
 from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import FIELDS, Recipe
 from keras_robust.training import train_all
 from keras_robust.training.folder import SETTINGS, read_json, write_json
-from keras_robust.training.measures import headings
 
 _DROPPED = "dropped.npy"
 

@@ -2,7 +2,6 @@
 
 from keras_robust.training.checkpoint import Checkpoint
 from keras_robust.training.jobs import Job, train_all
-from keras_robust.training.measures import HEADINGS, headings, measure
 from keras_robust.training.trainer import Method, Task, train
 
-__all__ = ["HEADINGS", "Checkpoint", "Job", "Method", "Task", "headings", "measure", "train", "train_all"]
+__all__ = ["Checkpoint", "Job", "Method", "Task", "train", "train_all"]

@@ -12,10 +12,10 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 
 from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
+from keras_robust.measures import measure
 from keras_robust.noise import NoisyLabels
 from keras_robust.training.checkpoint import Checkpoint
 from keras_robust.training.folder import HistoryFile, alone, claim, read_json, write_json
-from keras_robust.training.measures import measure
 from keras_robust.training.trainer import Method, Task, train
 from keras_robust.weight_log import RECORD
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from keras_robust import noise
 from keras_robust.diagnostics.accuracy import clean_accuracy
+from keras_robust.measures import ATTACK, ESTIMATED, HELD_OUT
 from keras_robust.noise import attack_success_rate
 
 
@@ -22,11 +23,6 @@ class Probe:
 
     name: str
     measure: Callable[[keras.Model], float]
-
-
-HELD_OUT, ATTACK = "held_out_accuracy", "attack_success_rate"
-#: What a result calls the accuracy on clean labels that is told from noisy ones; with `_low` and `_high` its interval.
-ESTIMATED = "estimated"
 
 
 def held_out_accuracy(batches: Iterable) -> Probe:

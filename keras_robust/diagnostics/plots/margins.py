@@ -37,7 +37,7 @@ def margin_histogram(edges, counts, ax=None, title=None):
     return finish(ax, r"logit margin of the given label, $\Delta_y$", "samples", title)
 
 
-def margin_histograms(edges, epochs, counts, title=None):
+def margin_histograms(edges, epochs, counts, title=None, width=7.0):
     """Histograms of the margins at several epochs, one above the other, on the same scales.
 
     Reference: Ou & Zhang 2023, Figs. 3, 9 and 10.
@@ -48,6 +48,7 @@ def margin_histograms(edges, epochs, counts, title=None):
         counts: "clean", "wrong" or "all" -> samples in each bin, (epochs, bins); `diagnostics.margin_histograms` gives
             all three.
         title: title of the picture.
+        width: of the picture, in inches.
 
     Returns:
         The Axes (epochs,) of a new figure.
@@ -59,7 +60,7 @@ def margin_histograms(edges, epochs, counts, title=None):
     >>> [ax.get_title(loc="left") for ax in drawn]
     ['epoch 1', 'epoch 10']
     """
-    drawn = panels(len(epochs), 1, 7.0, 0.8 + 1.35 * len(epochs))[:, 0]
+    drawn = panels(len(epochs), 1, width, 0.8 + 1.35 * len(epochs))[:, 0]
     for place, (ax, epoch) in enumerate(zip(drawn, epochs, strict=True)):
         margin_histogram(edges, {name: np.asarray(rows)[place] for name, rows in counts.items()}, ax)
         ax.set_title(f"epoch {epoch + 1}", loc="left", fontsize="medium")

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 from harness import once
 
-from keras_robust.training import HEADINGS, headings, measure
-from keras_robust.training.measures import ASKED_FOR, over_seeds
+from keras_robust.measures import ASKED_FOR, HEADINGS, headings, measure, over_seeds
 from keras_robust.weight_log import RECORD, WeightLog, write_epoch
 
 pytestmark = once

@@ -3,8 +3,12 @@
 import math
 import statistics
 
-from keras_robust.training.probes import ATTACK, ESTIMATED, HELD_OUT
 from keras_robust.weight_log import WeightLog
+
+#: What a history calls the accuracy on held-out images, and the success rate of a backdoor.
+HELD_OUT, ATTACK = "held_out_accuracy", "attack_success_rate"
+#: What a result calls the accuracy on clean labels that is told from noisy ones; with `_low` and `_high` its interval.
+ESTIMATED = "estimated"
 
 #: What is measured -> how a table calls it.
 HEADINGS = {
@@ -46,14 +50,18 @@ def measure(history: list[dict], log: WeightLog) -> dict:
     """
     accuracy = [row["val_accuracy"] for row in history]
     measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
-    measured |= dict.fromkeys(("memorized", "corrected", "precision", "auroc"))
-    known = log.clean is not None
+    measured |= measure_log(log) | _asked_for(history)
+    seconds = _column(history, "seconds")
+    return measured | {"epochs": len(history), "seconds": None if seconds is None else sum(seconds)}
+
+
+def measure_log(log: WeightLog) -> dict:
+    """What a log alone shows of the wrong training labels: "memorized", "corrected", "precision", "auroc", "wrong"."""
+    measured, known = dict.fromkeys(("memorized", "corrected", "precision", "auroc")), log.clean is not None
     if known and log.wrong.any():
         measured |= {"memorized": float(log.memorized()[-1]), "corrected": float(log.corrected()[-1])}
         measured |= log.detection()._asdict()
-    measured["wrong"] = float(log.wrong[log.labels >= 0].mean()) if known else None
-    measured |= _asked_for(history)
-    return measured | {"epochs": len(history), "seconds": sum(row["seconds"] for row in history)}
+    return measured | {"wrong": float(log.wrong[log.labels >= 0].mean()) if known else None}
 
 
 def _asked_for(history):
