@@ -21,8 +21,8 @@ def from_backbone(
     """A classifier of K classes on the features of a backbone: global average pooling and one dense layer.
 
     Takes any built model that ends in one tensor of features, or in a dictionary with "pooled_output": a network of
-    `keras.applications` with `include_top=False`, a backbone of KerasCV (extra `cv`) or KerasHub,
-    your own. Its layers are used, not copied: what trains here trains there, and `backbone.trainable = False` freezes
+    `keras.applications` with `include_top=False`, a backbone of KerasCV (extra `cv`) or KerasHub
+    (extra `hub`), your own. Its layers are used, not copied: what trains here trains there, and `backbone.trainable = False` freezes
     them in both. Pooling and the dense layer compute in float32 under any policy.
 
     Args:
