@@ -22,8 +22,8 @@ def from_backbone(
 
     Takes any built model that ends in one tensor of features, or in a dictionary with "pooled_output": a network of
     `keras.applications` with `include_top=False`, a backbone of KerasCV (extra `cv`) or KerasHub
-    (extra `hub`), your own. Its layers are used, not copied: what trains here trains there, and `backbone.trainable = False` freezes
-    them in both. Pooling and the dense layer compute in float32 under any policy.
+    (extra `hub`), your own. Its layers are used, not copied: what trains here trains there, and
+    `backbone.trainable = False` freezes them in both. Pooling and the dense layer compute in float32 under any policy.
 
     Args:
         backbone: a built model with features of shape (batch, channels), (batch, tokens, channels),
