@@ -20,6 +20,7 @@ from steps import (
     Y,
     assert_step,
     cross_entropy,
+    dal,
     log_softmax,
     logits,
     networks,
@@ -34,6 +35,7 @@ from keras_robust.callbacks import SampleWeightLogger
 from keras_robust.catalog import ImageRecipe
 from keras_robust.data.draws import epoch_key, uniform
 from keras_robust.data.preprocessing import Preprocessing
+from keras_robust.schedules import DALBootstrapping, DALExponent
 
 RNG = np.random.default_rng(1)
 VIEWS = [X + 0.3 * RNG.normal(size=X.shape).astype("float32") for _ in range(2)]
@@ -98,6 +100,17 @@ def test_the_warm_up_is_the_loss_of_both_networks(name):
         return sum(loss(logits(one, VIEWS[0]), Y).mean() for one in weights)
 
     assert_step(made(), objective, make(), x=BOTH, epoch=0)
+
+
+def test_the_loss_of_each_epoch_of_the_warm_up_while_it_moves():
+    epochs, model = 3, made(warmup=3)
+    model.compile(keras.optimizers.SGD(0.0), kr.DAL(from_logits=True))
+    keywords = {"batch_size": 4, "epochs": epochs, "shuffle": False, "verbose": 0}
+    history = model.fit(BOTH, targets(), callbacks=[kr.callbacks.DALSchedule(0.2, 1.6)], **keywords).history
+    q, lam = DALExponent(0.2, 1.6), DALBootstrapping(0.2, 1.6, 1.0)
+    for epoch, told in enumerate(history["loss"]):
+        numbers = q(epoch, epochs), lam(epoch, epochs)
+        assert np.isclose(told, sum(dal(logits(one, VIEWS[0]), Y, *numbers).mean() for one in WEIGHTS), rtol=1e-5)
 
 
 def test_agreeing_samples_are_learned_by_cross_entropy():

@@ -14,6 +14,7 @@ from steps import (
     X,
     Y,
     assert_step,
+    dal,
     log_softmax,
     logits,
     network,
@@ -24,6 +25,7 @@ from steps import (
 
 import keras_robust as kr
 from keras_robust.algorithms import NLNL
+from keras_robust.schedules import DALBootstrapping, DALExponent
 
 #: What the network said of the given labels at earlier visits: their mean is 0.1, 0.2, ... 0.7.
 MEANS = np.linspace(0.1, 0.7, N)
@@ -119,6 +121,31 @@ def test_what_is_remembered_is_what_was_said_at_the_last_ten_visits():
     assert len(said) == 13
     assert np.abs(said[3] - said[12]).max() > 0.1
     assert np.allclose(numpy(made.predicted)[INDEX], np.array(said[:2:-1]).T, atol=1e-5)
+
+
+def test_the_loss_of_each_epoch_while_stage_and_loss_move():
+    """At learning rate 0 what is believed is what is said, so that each stage takes what the formula takes."""
+    epochs, z = 4, logits(WEIGHTS[0])
+    p = np.exp(log_softmax(z))[np.arange(N), Y]
+    bars = {1: -1.0, 2: 1 / K, 3: 0.5}
+    assert N > (p > 1 / K).sum() > (p > 0.5).sum() > 0
+    made, same = model(stages=(1, 1, 2)), model(stages=(1, 1, 2))
+    made.compile(keras.optimizers.SGD(0.0), kr.DAL(from_logits=True))
+    schedule = kr.callbacks.DALSchedule(0.2, 1.6)
+    told = made.fit(X, targets(), batch_size=4, epochs=epochs, shuffle=False, verbose=0, callbacks=[schedule]).history
+    assert told["stage"] == [1, 2, 3, 3]
+    q, lam = DALExponent(0.2, 1.6), DALBootstrapping(0.2, 1.6, 1.0)
+    for epoch, stage in enumerate(told["stage"]):
+        same.begin_epoch(epoch)
+        total = 0.0
+        for part in (slice(0, 4), slice(4, N)):
+            if stage == 3:
+                losses = dal(z[part], Y[part], q(epoch, epochs), lam(epoch, epochs))
+            else:
+                losses = negative(z[part], drawn_by(same, Y[part]))
+            taken = p[part] > bars[stage]
+            total += len(losses) * (losses[taken].mean() if taken.any() else 0.0)
+        assert np.isclose(told["loss"][epoch], total / N, rtol=1e-5)
 
 
 @once

@@ -1,14 +1,32 @@
 """Self-adaptive training against its formula in numpy."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
 from harness import once
-from steps import INDEX, LOSSES, WEIGHTS, K, N, X, Y, assert_step, cross_entropy, log_softmax, logits, networks, numpy
+from steps import (
+    INDEX,
+    LOSSES,
+    WEIGHTS,
+    K,
+    N,
+    X,
+    Y,
+    assert_step,
+    cross_entropy,
+    dal,
+    log_softmax,
+    logits,
+    networks,
+    numpy,
+)
 from steps import targets as given
 
 import keras_robust as kr
 from keras_robust.algorithms import SelfAdaptive
+from keras_robust.schedules import DALBootstrapping, DALExponent
 
 ONE_HOT = np.eye(K)[Y]
 P = np.exp(log_softmax(logits(WEIGHTS[0])))
@@ -65,16 +83,19 @@ def test_a_batch_of_the_class_to_ignore_alone_changes_nothing():
     assert_step(model(), lambda weights: 0.0, kr.CE(from_logits=True, ignore_class=255), y=y)
 
 
-def test_targets_move_from_the_start_on():
+def test_targets_move_from_the_start_on_while_the_loss_moves():
     """At learning rate 0 a target is, after m visits that move it, alpha^m of the label and else the prediction."""
     trained = model(start=2, alpha=0.6)
-    trained.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
-    history = trained.fit(X, given(), batch_size=4, epochs=4, shuffle=False, verbose=0).history
+    trained.compile(keras.optimizers.SGD(0.0), kr.DAL(from_logits=True))
+    schedule = kr.callbacks.DALSchedule(0.2, 1.6)
+    history = trained.fit(X, given(), batch_size=4, epochs=4, shuffle=False, verbose=0, callbacks=[schedule]).history
     assert history["alpha"] == [1.0, 1.0, 0.6, 0.6]
+    q, lam = DALExponent(0.2, 1.6), DALBootstrapping(0.2, 1.6, 1.0)
     for epoch, told in enumerate(history["loss"]):
         share = 0.6 ** max(0, epoch - 1)
         targets = share * ONE_HOT + (1 - share) * P
-        losses, w = of_soft(cross_entropy, logits(WEIGHTS[0]), targets), targets.max(axis=-1)
+        loss = functools.partial(dal, q=q(epoch, 4), lam=lam(epoch, 4))
+        losses, w = of_soft(loss, logits(WEIGHTS[0]), targets), targets.max(axis=-1)
         batches = slice(0, 4), slice(4, N)
         means = [(w * losses)[part].sum() / w[part].sum() for part in batches]
         assert np.isclose(told, (4 * means[0] + 3 * means[1]) / N, rtol=1e-5)
