@@ -46,6 +46,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
         batch_size: batch size of the look at (x, y).
         overwrite: whether training from epoch 0 may replace a log that is there.
         output: name of the output that is logged, where the model has several; each needs a logger and a folder.
+        beside: samples that are not trained on and are logged all the same, by a look after the epoch: batches (x, y),
+            as of `probe`, with "index" in their targets.
 
     Raises:
         ValueError: for an argument out of range; when training starts, for a model or a probe that cannot be logged so,
@@ -74,6 +76,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         batch_size=256,
         overwrite=False,
         output=None,
+        beside=None,
     ):
         super().__init__()
         own = type(self).__name__
@@ -85,9 +88,12 @@ class SampleWeightLogger(keras.callbacks.Callback):
             refuse(own, "loss", "a loss of keras_robust or None", loss)
         if probe is None and num_samples is None:
             refuse(own, "num_samples", "the number of training samples where no `probe` is given", num_samples)
+        if beside is not None and num_samples is None:
+            refuse(own, "num_samples", "the number of samples where some are logged `beside` the others", num_samples)
         if probe is not None and iter(probe) is probe:
             refuse(own, "probe", "(x, y) or a data set that can be gone through every epoch", probe)
         self.probe, self.loss, self.overwrite, self.output = probe, loss, overwrite, output
+        self.beside = beside
 
     def log(self, clean=None) -> WeightLog:
         """What was logged so far."""
@@ -113,7 +119,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self._recorder is None:
             # One batch now: what cannot be logged is said before an epoch is trained for nothing.
-            for x, y in self._probe_batches():
+            for x, y, *_ in _batches(self.probe, self.batch_size):
                 self._look_at(x, y)
                 return
             refuse(type(self).__name__, "probe", "at least one sample", "none")
@@ -155,7 +161,12 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch % self.every and epoch + 1 < self.params["epochs"] and not self.model.stop_training:
             return
-        records = self._look() if self._recorder is None else self._recorder.records()
+        looking = self._recorder is None
+        records = self._look(_batches(self.probe, self.batch_size)) if looking else self._recorder.records()
+        if self.beside is not None:
+            looked = self._look(self.beside)
+            there = looked["label"] >= 0
+            records[there] = looked[there]
         records["learning_rate"] = np.where(records["label"] >= 0, self._rates(records["step"]), np.nan)
         write_epoch(self.path, epoch, records)
 
@@ -168,9 +179,9 @@ class SampleWeightLogger(keras.callbacks.Callback):
         rates = np.array([float(ops.convert_to_numpy(schedule(self._updates + i))) for i in steps])
         return rates[np.maximum(step, 0)]
 
-    def _look(self):
+    def _look(self, batches):
         columns, next_index = [], 0
-        for x, y in self._probe_batches():
+        for x, y, *_ in batches:
             column = self._look_at(x, y)
             size = len(column["label"])
             if column["index"] is None:
@@ -220,15 +231,6 @@ class SampleWeightLogger(keras.callbacks.Callback):
             column["clean"] = ops.convert_to_numpy(class_ids(_as_tensor(clean), y_pred))
         return column
 
-    def _probe_batches(self):
-        if not (isinstance(self.probe, tuple) and len(self.probe) == 2):
-            for batch in self.probe:
-                yield batch[:2]
-            return
-        size = len(keras.tree.flatten(self.probe[0])[0])
-        for start in range(0, size, self.batch_size):
-            yield keras.tree.map_structure(lambda a, start=start: a[start : start + self.batch_size], self.probe)
-
     def _check_output(self, outputs):
         """Refuses a name that is no output's, where the outputs are known."""
         own = type(self).__name__
@@ -258,6 +260,16 @@ class SampleWeightLogger(keras.callbacks.Callback):
             recorder = Recorder(self._loss, self.num_samples, self.output)
         model.add_recorder(recorder)
         return recorder
+
+
+def _batches(probe, batch_size):
+    """Batches of (x, y), or those of a data set."""
+    if not (isinstance(probe, tuple) and len(probe) == 2):
+        yield from probe
+        return
+    size = len(keras.tree.flatten(probe[0])[0])
+    for start in range(0, size, batch_size):
+        yield keras.tree.map_structure(lambda a, start=start: a[start : start + batch_size], probe)
 
 
 def _plain(optimizer):
