@@ -163,7 +163,7 @@ def compare(
     ]
     result = train_grid(folder, entries, range(int(seeds)), here, console, _VARYING).ranked()
     result.save()
-    measured = {"measured": "agreement with noisy held-out labels"} if row.untested else {}
+    measured = {"measured": "agreement with held-out labels"} if row.untested else {}
     with whole(result.folder / "accuracy.png") as draft:
         plots.accuracy_curves(result.accuracies(), title=result.title, **measured).figure.savefig(draft)
     return result

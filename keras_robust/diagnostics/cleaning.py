@@ -82,7 +82,7 @@ def take_believed(run: LoggedRun, folder, n: int | None = None) -> Believed:
     >>> write_epoch(tmp_path, 0, records)
     >>> run = keras_robust.diagnostics.open_run(tmp_path)
     >>> print(keras_robust.diagnostics.take_believed(run, tmp_path))
-    Written to ...believed.csv: what the model believes of the 10 most suspect, ... 100% of them are expected to be wrong
+    Written to ...believed.csv: what the model believes of the 10 most suspect, ... 100% of them are expected ...
     """
     n = at_least(0, integer=True, optional=True).check("take_believed", "n", n)
     found = review_count(run.log)

@@ -141,7 +141,7 @@ def task(
     judged = probing.judged(recipe, arrays, splits.noise, held_out, tested)
     measured = {"probes": probes, "held_out": held_out, "judged": judged}
     if recipe.row.untested:
-        measured |= {"tested": "agreement with noisy held-out labels", "clean_test": False}
+        measured |= {"tested": "agreement with held-out labels", "clean_test": False}
         measured["beside"] = probing.beside(arrays, held_out, dropped, tested)
     if recipe.row.files and not scale.rehearsal:
         measured["images"] = listed(data_dir)
