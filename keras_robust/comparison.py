@@ -8,7 +8,7 @@ from rich.console import Console
 from keras_robust.algorithms.reading import read_algorithm, split_algorithm
 from keras_robust.catalog import CATALOG, Dataset, row_of
 from keras_robust.checks import Interval, refuse
-from keras_robust.data.own_images import LISTING, refuse_changed
+from keras_robust.data.image_folders import LISTING, refuse_changed
 from keras_robust.diagnostics import plots
 from keras_robust.files import whole
 from keras_robust.losses import RobustLoss

@@ -46,7 +46,7 @@ FLOORS = [
     ],
     ["data.archives", "data.sources", "data.generated", "data.folders", "data.augment"],
     ["data.choice", "data.draws", "data.own_labels", "data.preprocessing", "data.feed", "data.decoding"],
-    ["data.own_images", "data.reading"],
+    ["data.image_folders", "data.reading"],
     [
         "data.pipeline",
         "data.ordering",

@@ -3,9 +3,9 @@
 from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.gallery import Gallery, gallery
 from keras_robust.data.generated import generated
+from keras_robust.data.image_folders import own_images
 from keras_robust.data.loading import DatasetInfo, Splits, load
 from keras_robust.data.noisy import load_noisy
-from keras_robust.data.own_images import own_images
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
 from keras_robust.data.preprocessing import Preprocessing, for_serving
 from keras_robust.data.provenance import with_provenance

@@ -2,7 +2,7 @@
 
 from keras_robust.catalog import Dataset
 from keras_robust.data.folders import ON_DISK, Folder
-from keras_robust.data.own_images import read_images
+from keras_robust.data.image_folders import read_images
 from keras_robust.data.sources import IN_MEMORY, Arrays
 
 READERS = IN_MEMORY | ON_DISK | {"images": read_images}

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import refuse
-from keras_robust.data.own_images import Listing
+from keras_robust.data.image_folders import Listing
 from keras_robust.diagnostics.corrections import Corrected
 
 
@@ -70,10 +70,10 @@ def copy_corrected(images: Listing, corrected: Corrected, folder) -> Copied:
         FileNotFoundError: naming the first image that is missing.
     """
     folder, K = check_new(folder, images), len(images.folders)
-    labels = np.where(corrected.labels >= 0, corrected.labels, images.labels)
-    if len(corrected.labels) != len(images.paths) or labels.max() >= K:
+    if len(corrected.labels) != len(images.paths) or corrected.labels.max() >= K:
         rule = f"class ids below {K} of {len(images.paths):,} images"
-        refuse("clean", "corrections", rule, f"{len(corrected.labels):,} labels up to {labels.max()}")
+        refuse("clean", "corrections", rule, f"{len(corrected.labels):,} labels up to {corrected.labels.max()}")
+    labels = np.where(corrected.labels >= 0, corrected.labels, images.labels)
     if gone := [path for path in images.files.paths if not os.path.isfile(path)]:
         raise FileNotFoundError(f"{len(gone):,} of {len(images.paths):,} images are missing, the first: {gone[0]}.")
     kept = np.flatnonzero(~corrected.drop)

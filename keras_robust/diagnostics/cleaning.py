@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 
 from keras_robust.checks import at_least, refuse
-from keras_robust.data.own_images import LISTING
+from keras_robust.data.image_folders import LISTING
 from keras_robust.diagnostics.class_folders import Copied, check_new, copy_corrected
 from keras_robust.diagnostics.corrections import Corrected, Corrections, as_corrections
 from keras_robust.diagnostics.review_size import review_count

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_robust.checks import refuse
-from keras_robust.data.own_images import LISTING, Listing
+from keras_robust.data.image_folders import LISTING, Listing
 from keras_robust.noise import NoisyLabels
 from keras_robust.weight_log import WeightLog, logged_epochs
 

@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from keras_robust.checks import refuse
-from keras_robust.data.own_images import LISTING, refuse_changed
+from keras_robust.data.image_folders import LISTING, refuse_changed
 from keras_robust.diagnostics.cleaning import wrong_shares
 from keras_robust.diagnostics.corrections import Corrected, as_corrections
 from keras_robust.diagnostics.runs import open_run

@@ -9,7 +9,7 @@ import numpy as np
 from keras_robust import data, models, optimizers
 from keras_robust.checks import refuse
 from keras_robust.data.choice import checked_pipeline
-from keras_robust.data.own_images import listed
+from keras_robust.data.image_folders import listed
 from keras_robust.diagnostics.corrections import Corrected
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse

@@ -72,6 +72,8 @@ def _differing(there, now, inside=""):
     """What differs between settings, those inside of settings included, in words."""
     for name in sorted(there.keys() | now.keys()):
         one, other = there.get(name), now.get(name)
+        if isinstance(one, list) and isinstance(other, list) and all(isinstance(part, dict) for part in one + other):
+            one, other = dict(enumerate(one)), dict(enumerate(other))
         if isinstance(one, dict) and isinstance(other, dict):
             yield from _differing(one, other, f"{inside}{name}.")
         elif one != other:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from keras_robust.data.own_images import LISTING
+from keras_robust.data.image_folders import LISTING
 from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
 from keras_robust.noise import NoisyLabels

@@ -10,7 +10,7 @@ from keras_robust.algorithms.reading import Chosen
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
 from keras_robust.checks import refuse
 from keras_robust.data import Feed, Preprocessing, Splits
-from keras_robust.data.own_images import Listing
+from keras_robust.data.image_folders import Listing
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
