@@ -67,6 +67,7 @@ def test_from_a_folder_to_corrected_folders_and_a_new_training(story, capsys, mo
     before = {path: path.stat().st_mtime_ns for path in photos.rglob("*")}
     assert cli.main([*command, "--out", str(run)]) == 0  # goes on where it was stopped
     printed = capsys.readouterr().out
+    assert f"{N} images of 10 classes in {photos}, brought to 8 x 8 pixels, for cnn2" in printed.replace("\n", "")
     assert "photos, labels as given" in printed
     assert f"T is itself estimated, from CE-seed0's held-out predictions; {CAUTION}" in " ".join(printed.split())
     rows = rows_of(run / "table.csv")

@@ -44,7 +44,7 @@ def _compare(options) -> int:
     from keras_robust import comparison
 
     console, own = Console(), options.images is not None
-    row, labels, data_dir = _own(options) if own else (dataset(options), noise(options), options.data_dir)
+    row, labels, data_dir = _own(options, console) if own else (dataset(options), noise(options), options.data_dir)
     name, drawn = (row.name, "as-given") if own else (row, (labels or "none").replace(":", "-"))
     out = options.out or _named("compare", name, options, drawn)
     shared = {"data_dir": data_dir, "console": console, "pipeline": options.pipeline}
@@ -56,8 +56,8 @@ def _compare(options) -> int:
     return 0
 
 
-def _own(options):
-    """The data set of --images, the noise that is drawn for it, none, and its folder."""
+def _own(options, console):
+    """The data set of --images, the noise that is drawn for it, none, and its folder; says what it is."""
     from keras_robust.data import own_images
 
     for name in ("dataset", "noise", "data_dir"):
@@ -67,6 +67,9 @@ def _own(options):
                 "with the labels that they have."
             )
     row = own_images(options.images, options.class_names, options.image_size, options.network)
+    told = f"{row.train_size:,} images of {row.num_classes} classes in {options.images}"
+    side = row.recipes[0].size
+    console.print(f"{told}, brought to {side} x {side} pixels, for {row.network}", markup=False, highlight=False)
     return row, None, options.images
 
 
