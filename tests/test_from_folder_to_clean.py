@@ -158,12 +158,13 @@ def test_arguments_that_do_not_go_with_images(story, arguments, words, tmp_path,
     assert not (tmp_path / "new").exists()
 
 
-def test_without_an_estimate_the_report_says_why(story, tmp_path, monkeypatch, capsys):
+def test_without_an_estimate_the_report_says_why_and_images_may_stay_on_disk(story, tmp_path, monkeypatch, capsys):
     def estimate(*_):
         raise ImportError("Noise is estimated with cleanlab, which is not installed.")
 
     _, command = story
     monkeypatch.setattr("keras_robust.noise.estimate", estimate)
+    monkeypatch.setattr("keras_robust.data.image_folders.LARGEST", 1000)
     command[command.index("--epochs") + 1] = "1"
     names = [f"class {digit}" for digit in range(10)]
     assert cli.main([*command, "--class-names", *names, "--out", str(tmp_path / "run")]) == 0
