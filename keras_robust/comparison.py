@@ -1,12 +1,14 @@
 """Several losses on one data set with wrong labels: what `keras-robust compare`, `backdoor` and `make demo` train."""
 
+import pathlib
 from dataclasses import dataclass, replace
 
 from rich.console import Console
 
 from keras_robust.algorithms.reading import read_algorithm, split_algorithm
-from keras_robust.catalog import CATALOG
-from keras_robust.checks import Interval, OneOf, refuse
+from keras_robust.catalog import CATALOG, Dataset, row_of
+from keras_robust.checks import Interval, refuse
+from keras_robust.data.image_folders import LISTING, refuse_changed
 from keras_robust.diagnostics import plots
 from keras_robust.files import whole
 from keras_robust.losses import RobustLoss
@@ -108,7 +110,7 @@ def contender(text: str) -> Contender:
 
 def compare(
     folder,
-    dataset: str = "digits",
+    dataset: str | Dataset = "digits",
     noise: str | None = "symmetric:0.4",
     losses=("CE", "GCE", "NCEandRCE", "ANLCE", "DAL"),
     epochs: int = 60,
@@ -130,7 +132,9 @@ def compare(
 
     Args:
         folder: of all results.
-        dataset: name of a data set whose clean labels are known: "digits", "mnist", "cifar10", "cifar10n", ...
+        dataset: name of a data set whose clean labels are known: "digits", "mnist", "cifar10", "cifar10n", ...; or
+            what `data.own_images` makes of a folder of your own, which `data_dir` names too. Its labels are taken as
+            they are (`noise` None), and a share of them is held out (`validation`).
         noise: a noise string such as "symmetric:0.4"; None for clean labels. Seed s draws its own labels.
         losses: losses as `contender` reads them.
         epochs: epochs of each run, at least 1.
@@ -148,6 +152,8 @@ def compare(
         TimeoutError: if another process is running in the folder.
     """
     row, contenders = _checked("compare", dataset, losses, epochs, seeds)
+    if row.files and (before := next(pathlib.Path(folder).glob(f"*/{LISTING}"), None)):
+        refuse_changed(before, data_dir)
     held_out = {"validation": validation, "validation_labels": "noisy"} if validation else {}
     shared = {"dataset": dataset, "noise": noise or row.human, "network": row.network, "epochs": int(epochs)}
     shared |= held_out
@@ -157,8 +163,9 @@ def compare(
     ]
     result = train_grid(folder, entries, range(int(seeds)), here, console, _VARYING).ranked()
     result.save()
+    measured = {"measured": "agreement with held-out labels"} if row.untested else {}
     with whole(result.folder / "accuracy.png") as draft:
-        plots.accuracy_curves(result.accuracies(), title=result.title).figure.savefig(draft)
+        plots.accuracy_curves(result.accuracies(), title=result.title, **measured).figure.savefig(draft)
     return result
 
 
@@ -219,7 +226,7 @@ def _checked(owner, dataset, losses, epochs, seeds):
     for name, count in (("epochs", epochs), ("seeds", seeds)):
         Interval(1, integer=True).check(owner, name, count)
     known = tuple(row.name for row in CATALOG.values() if row.network)
-    row, contenders = CATALOG[OneOf(known).check(owner, "dataset", dataset)], [contender(text) for text in losses]
+    row, contenders = row_of(dataset, owner, "dataset", known), [contender(text) for text in losses]
     if not contenders or len(set(contenders)) < len(contenders):
         refuse(owner, "losses", "at least one loss, none of them twice", list(losses))
     return row, contenders

@@ -9,6 +9,8 @@ from keras_robust.weight_log import WeightLog
 HELD_OUT, ATTACK = "held_out_accuracy", "attack_success_rate"
 #: What a result calls the accuracy on clean labels that is told from noisy ones; with `_low` and `_high` its interval.
 ESTIMATED = "estimated"
+#: ... and what is to be known of that number, or why there is none.
+WORDS = "estimated_how"
 
 #: What is measured -> how a table calls it.
 HEADINGS = {
@@ -30,13 +32,17 @@ ASKED_FOR = {
 
 
 def headings(results) -> dict:
-    """The headings of a table of these results: of what is asked for, those that one of them has."""
+    """The headings of a table of these results: of what is asked for, those that one of them has.
+
+    Where nobody knows clean labels, to test on or of the training samples, what takes them is left out.
+    """
     results = list(results)
+    tested = any(result["last"] is not None for result in results)
     asked = (name for name in ASKED_FOR if any(result.get(name) is not None for result in results))
-    return HEADINGS | {name: ASKED_FOR[name] for name in asked}
+    return (HEADINGS if tested else {}) | {name: ASKED_FOR[name] for name in asked}
 
 
-def measure(history: list[dict], log: WeightLog) -> dict:
+def measure(history: list[dict], log: WeightLog, clean_test: bool = True) -> dict:
     """Accuracies on clean test labels, and what the last logged epoch shows of the wrong training labels, in [0, 1].
 
     "last" is the accuracy after the last epoch, "mean_of_last_ten" over the last ten, "best" the highest of all, which
@@ -46,11 +52,16 @@ def measure(history: list[dict], log: WeightLog) -> dict:
 
     "validation" is the accuracy on held-out images after the last epoch, "chosen" that on test images after the first
     epoch in which the held-out ones did best, "attack" the success rate of a backdoor after the last epoch; None where
-    there are no such images. Where held-out labels are noisy, `probes.estimated_accuracy` adds "estimated".
+    there are no such images. Where held-out labels are noisy, `judging.judge` adds "estimated".
+
+    Without clean test labels (`clean_test`) the accuracy in the history is the agreement with held-out noisy labels:
+    it is "validation", and what takes clean test labels is None.
     """
     accuracy = [row["val_accuracy"] for row in history]
     measured = {"last": accuracy[-1], "mean_of_last_ten": statistics.fmean(accuracy[-10:]), "best": max(accuracy)}
     measured |= measure_log(log) | _asked_for(history)
+    if not clean_test:
+        measured |= {"validation": accuracy[-1]} | dict.fromkeys(("last", "mean_of_last_ten", "best"))
     seconds = _column(history, "seconds")
     return measured | {"epochs": len(history), "seconds": None if seconds is None else sum(seconds)}
 

@@ -148,6 +148,7 @@ def test_wrong_arguments(tmp_path):
         (["compare", "--dataset", "mnist0"], "`dataset` of compare must be one of"),
         (["logit-bias", "1"], "`K` of logit_bias must be"),
         (["compare", "--losses", "CE(reduction=None)"], "`reduction` of contender must be one that makes a number"),
+        (["compare", "--losses", "CE(reduction='none')"], "`reduction` of contender must be one that makes a number"),
         (["compare", "--losses", "CE(q='a' * 100000000000000)"], "a product is one with a number"),
         (["compare", "--losses", " + ".join(["CE()"] * 30000)], "of 209,997 characters, too long to be read"),
         (["compare", "--epochs", "many"], "invalid int value: 'many'"),

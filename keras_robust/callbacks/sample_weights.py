@@ -55,6 +55,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
         output: name of the output that is logged, where the model has several; each needs a logger and a folder.
         tensorboard: folder for histograms, what is `log_dir` of `keras.callbacks.TensorBoard`; None: that of such a
             callback beside this one, if there is one.
+        held_out: samples that are not trained on and are logged all the same, by a look after the epoch: batches
+            (x, y), as of `probe`, with "index" in their targets.
 
     Raises:
         ImportError: when training starts, for histograms without tensorboard.
@@ -85,6 +87,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         overwrite=False,
         output=None,
         tensorboard=None,
+        held_out=None,
     ):
         super().__init__()
         own = type(self).__name__
@@ -96,12 +99,20 @@ class SampleWeightLogger(keras.callbacks.Callback):
             refuse(own, "loss", "a loss of keras_robust or None", loss)
         if probe is None and num_samples is None:
             refuse(own, "num_samples", "the number of training samples where no `probe` is given", num_samples)
+        if held_out is not None and num_samples is None:
+            refuse(
+                own,
+                "num_samples",
+                "the number of samples where some are not trained on and logged as `held_out`",
+                num_samples,
+            )
         if probe is not None and iter(probe) is probe:
             refuse(own, "probe", "(x, y) or a data set that can be gone through every epoch", probe)
         self.probe, self.loss, self.overwrite, self.output = probe, loss, overwrite, output
         if tensorboard is not None and (not isinstance(tensorboard, str | os.PathLike) or "://" in str(tensorboard)):
             refuse(own, "tensorboard", "a folder of this machine, or None", tensorboard)
         self.tensorboard, self._beside, self._histograms = tensorboard, None, None
+        self.held_out = held_out
 
     def stand_beside(self, callbacks) -> None:
         """Is told the callbacks of a `fit`, for a TensorBoard among them; `ProvenanceModel` does so."""
@@ -131,7 +142,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def on_train_begin(self, logs=None):
         if self._recorder is None:
             # One batch now: what cannot be logged is said before an epoch is trained for nothing.
-            for x, y in self._probe_batches():
+            for x, y, *_ in _batches(self.probe, self.batch_size):
                 self._look_at(x, y)
                 return
             refuse(type(self).__name__, "probe", "at least one sample", "none")
@@ -175,7 +186,12 @@ class SampleWeightLogger(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if epoch % self.every and epoch + 1 < self.params["epochs"] and not self.model.stop_training:
             return
-        records = self._look() if self._recorder is None else self._recorder.records()
+        looking = self._recorder is None
+        records = self._look(_batches(self.probe, self.batch_size)) if looking else self._recorder.records()
+        if self.held_out is not None:
+            looked = self._look(self.held_out)
+            there = looked["label"] >= 0
+            records[there] = looked[there]
         records["learning_rate"] = np.where(records["label"] >= 0, self._rates(records["step"]), np.nan)
         write_epoch(self.path, epoch, records)
         if self._histograms is not None:
@@ -190,9 +206,9 @@ class SampleWeightLogger(keras.callbacks.Callback):
         rates = np.array([float(ops.convert_to_numpy(schedule(self._updates + i))) for i in steps])
         return rates[np.maximum(step, 0)]
 
-    def _look(self):
+    def _look(self, batches):
         columns, next_index = [], 0
-        for x, y in self._probe_batches():
+        for x, y, *_ in batches:
             column = self._look_at(x, y)
             size = len(column["label"])
             if column["index"] is None:
@@ -242,15 +258,6 @@ class SampleWeightLogger(keras.callbacks.Callback):
             column["clean"] = ops.convert_to_numpy(class_ids(_as_tensor(clean), y_pred))
         return column
 
-    def _probe_batches(self):
-        if not (isinstance(self.probe, tuple) and len(self.probe) == 2):
-            for batch in self.probe:
-                yield batch[:2]
-            return
-        size = len(keras.tree.flatten(self.probe[0])[0])
-        for start in range(0, size, self.batch_size):
-            yield keras.tree.map_structure(lambda a, start=start: a[start : start + self.batch_size], self.probe)
-
     def _check_output(self, outputs):
         """Refuses a name that is no output's, where the outputs are known."""
         own = type(self).__name__
@@ -280,6 +287,16 @@ class SampleWeightLogger(keras.callbacks.Callback):
             recorder = Recorder(self._loss, self.num_samples, self.output)
         model.add_recorder(recorder)
         return recorder
+
+
+def _batches(probe, batch_size):
+    """Batches of (x, y), or those of a data set."""
+    if not (isinstance(probe, tuple) and len(probe) == 2):
+        yield from probe
+        return
+    size = len(keras.tree.flatten(probe[0])[0])
+    for start in range(0, size, batch_size):
+        yield keras.tree.map_structure(lambda a, start=start: a[start : start + batch_size], probe)
 
 
 def _plain(optimizer):

@@ -64,6 +64,8 @@ class Dataset:
         similar: asymmetric noise, pairs (from, to) by variant, the first of which is the default. The pairs are flipped
             at once, in the variant "sequential" one after the other.
         network: what `compare` trains on it, a name of `models`; None: it cannot be compared on.
+        files: what tells the images of a user's own folder from others, as `data.own_images` has it; None: a published
+            data set.
     """
 
     name: str
@@ -78,6 +80,17 @@ class Dataset:
     wrong_as_given: bool = False
     similar: dict = field(default_factory=dict)
     network: str | None = None
+    files: str | None = None
+
+    @classmethod
+    def of(cls, fields) -> "Dataset":
+        """The row with these fields, a dict as JSON gives it back, or the row itself."""
+        if isinstance(fields, cls):
+            return fields
+        classes = fields["classes"]
+        classes = classes if isinstance(classes, int) else tuple(classes)
+        recipes = tuple(map(ImageRecipe.of, fields["recipes"]))
+        return cls(**{**fields, "classes": classes, "recipes": recipes})
 
     @property
     def num_classes(self) -> int:
@@ -92,6 +105,11 @@ class Dataset:
     def stored(self) -> str:
         """The name under which its images are stored."""
         return self.images_of or self.name
+
+    @property
+    def untested(self) -> bool:
+        """Whether there are no images to test on, so that some are held out with the labels that they have."""
+        return self.test_size == 0
 
     @property
     def test_only(self) -> bool:

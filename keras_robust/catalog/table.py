@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from keras_robust.catalog import classes
 from keras_robust.catalog.schema import Dataset, ImageRecipe
+from keras_robust.checks import OneOf
 
 _ANL = "released code of Ye et al. 2023"
 _DAL = "released code of Li et al. 2023"
@@ -171,3 +172,22 @@ _ROWS = (
 
 CATALOG = {row.name: row for row in _ROWS}
 """The data sets by name."""
+
+
+def row_of(dataset: str | Dataset, owner: str = "row_of", name: str = "dataset", known=tuple(CATALOG)) -> Dataset:
+    """The row of a data set: that of a name, or the row itself, such as `data.own_images` makes of a folder.
+
+    Args:
+        dataset: a name, or a row.
+        owner, name: who asks, and for which argument, for the error.
+        known: the names that are taken.
+
+    Raises:
+        ValueError: for an unknown name.
+
+    Example:
+
+    >>> row_of("digits").num_classes
+    10
+    """
+    return dataset if isinstance(dataset, Dataset) else CATALOG[OneOf(known).check(owner, name, dataset)]

@@ -4,8 +4,8 @@ from keras_robust import expressions
 
 
 def add_data_arguments(verb):
-    verb.add_argument("--dataset", default="digits", help="data set (default: digits)")
-    verb.add_argument("--noise", default="symmetric:0.4", help='for example "symmetric:0.4", or "none"')
+    verb.add_argument("--dataset", help="data set (default: digits)")
+    verb.add_argument("--noise", help='for example "pair:0.2", or "none" (default: symmetric:0.4)')
     verb.add_argument("--data-dir", help="folder of the data set (the digits need none)")
 
 
@@ -14,8 +14,12 @@ def add_run_arguments(verb):
     verb.add_argument("--log", metavar="NAME", help="which run, of a folder that holds several")
 
 
+def dataset(options):
+    return options.dataset or "digits"
+
+
 def noise(options):
-    return None if options.noise == "none" else options.noise
+    return None if options.noise == "none" else options.noise or "symmetric:0.4"
 
 
 def add_pipeline_argument(verb):

@@ -2,7 +2,7 @@
 
 import time
 
-from keras_robust.cli.arguments import add_data_arguments, add_run_arguments, noise
+from keras_robust.cli.arguments import add_data_arguments, add_run_arguments, dataset, noise
 
 
 def add_noise(verbs):
@@ -17,7 +17,7 @@ def _report_noise(options) -> int:
     from keras_robust.diagnostics import report_noise
 
     out = _folder("noise", options)
-    print(report_noise(out, options.dataset, noise(options), options.seed, options.data_dir).report())
+    print(report_noise(out, dataset(options), noise(options), options.seed, options.data_dir).report())
     print(f"Written to {out}: labels.npz, noise.txt, transition.png, mislabeled.png")
     return 0
 
@@ -26,6 +26,9 @@ def add_suspects(verbs):
     verb = verbs.add_parser("suspects", help="which labels of a training run are most likely wrong: table and pictures")
     _add_sample_arguments(verb, 100)
     verb.add_argument("--out", help="folder for suspects.csv and suspects.png (default: FOLDER)")
+    told = "also write believed.csv: corrections that take the believed label of the first N (default: as many as are "
+    told += "likelier wrong than right), without a reviewer"
+    verb.add_argument("--believed", nargs="?", type=int, default=False, metavar="N", help=told)
     verb.set_defaults(run=_suspects)
 
 
@@ -45,7 +48,7 @@ def add_report(verbs):
 
 def _add_sample_arguments(verb, n):
     add_run_arguments(verb)
-    verb.add_argument("--top", "--n", dest="n", type=int, default=n, metavar="N", help=f"how many (default: {n})")
+    verb.add_argument("--n", type=int, default=n, metavar="N", help=f"how many (default: {n})")
     verb.add_argument("--images", metavar="FOLDER", help="your own images, in class folders or in the log's order")
     verb.add_argument("--class-names", nargs="+", metavar="NAME", help="in the order of their numbers")
     verb.add_argument("--dataset", help='data set of the images (default: the run\'s own); "none" for no images')
@@ -58,6 +61,8 @@ def _suspects(options) -> int:
     run = diagnostics.open_run(options.folder, options.log)
     found = diagnostics.write_suspects(run, options.out or run.folder, n=options.n, **_samples(options))
     print(found)
+    if options.believed is not False:
+        print(diagnostics.take_believed(run, options.out or run.folder, options.believed))
     return 0
 
 
@@ -90,6 +95,8 @@ def add_clean(verbs):
     verb.add_argument("--corrections", required=True, metavar="FILE", help="corrections.csv of the review page")
     verb.add_argument("--out", metavar="FILE", help="a new npz file (default: corrected.npz in the run's folder)")
     verb.add_argument("--overwrite", action="store_true", help="replace it, if it is there")
+    verb.add_argument("--folders", metavar="NEW_FOLDER", help="copy your own images into corrected class folders too")
+    verb.add_argument("--data-dir", help="folder that holds your own images now (default: the run's own)")
     verb.set_defaults(run=_clean)
 
 
@@ -97,10 +104,11 @@ def _clean(options) -> int:
     from keras_robust import diagnostics
 
     run = diagnostics.open_run(options.folder, options.log)
-    print(diagnostics.clean_labels(run, options.corrections, options.out, options.overwrite))
+    folders = {"folders": options.folders, "data_dir": options.data_dir}
+    print(diagnostics.clean_labels(run, options.corrections, options.out, options.overwrite, **folders))
     return 0
 
 
 def _folder(verb, options):
-    named = f"{verb}-{options.dataset}-{options.noise.replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
+    named = f"{verb}-{dataset(options)}-{(noise(options) or 'none').replace(':', '-')}-{time.strftime('%Y%m%d-%H%M%S')}"
     return options.out or f"runs/{named}"

@@ -1,5 +1,7 @@
 """The verbs that train: compare, backdoor, run, retrain; and recipes, the list of what to run."""
 
+import re
+
 import keras
 from rich.console import Console
 
@@ -7,6 +9,7 @@ from keras_robust.cli.arguments import (
     add_data_arguments,
     add_pipeline_argument,
     add_run_arguments,
+    dataset,
     noise,
     setting,
     values_of,
@@ -18,15 +21,21 @@ DEMO_LOSSES = ("CE", "GCE", "NCEandRCE", "ANLCE", "DAL")
 def add_compare(verbs):
     verb = verbs.add_parser("compare", help="train several losses on one data set with wrong labels")
     add_data_arguments(verb)
-    verb.add_argument("--validation", type=float, default=0.0, metavar="SHARE", help="rank by noisy held-out labels")
-    _add_training_arguments(verb, DEMO_LOSSES)
+    verb.add_argument("--images", metavar="FOLDER", help="your own images, FOLDER/class/image.png, labels as they are")
+    verb.add_argument("--class-names", nargs="+", metavar="NAME", help="in the order of the folders of --images")
+    verb.add_argument("--image-size", type=int, metavar="PIXELS", help="of --images (default: theirs, 8 to 64)")
+    verb.add_argument("--network", help="for --images (default: by their size)")
+    told = "rank by noisy held-out labels, a share of all (default: 0; with --images 0.2)"
+    verb.add_argument("--validation", type=float, metavar="SHARE", help=told)
+    _add_training_arguments(verb, DEMO_LOSSES, "; with --images 1")
+    verb.set_defaults(seeds=None)
     verb.set_defaults(run=_compare)
 
 
-def _add_training_arguments(verb, losses):
+def _add_training_arguments(verb, losses, seeds=""):
     verb.add_argument("--losses", nargs="+", default=losses, help='"ANLCE", "GCE(q=0.5)", "2 * CE() + MAE()"')
     verb.add_argument("--epochs", type=int, default=60)
-    verb.add_argument("--seeds", type=int, default=3, help="how many seeds (default: 3)")
+    verb.add_argument("--seeds", type=int, default=3, help=f"how many seeds (default: 3{seeds})")
     add_pipeline_argument(verb)
     verb.add_argument("--out", help="folder of the results; called again, it resumes (default: one under runs/)")
 
@@ -34,20 +43,40 @@ def _add_training_arguments(verb, losses):
 def _compare(options) -> int:
     from keras_robust import comparison
 
-    console, out = Console(), options.out or _named("compare", options, options.noise.replace(":", "-"))
-    shared = {"data_dir": options.data_dir, "console": console, "pipeline": options.pipeline}
-    shared["validation"] = options.validation
-    result = comparison.compare(
-        out, options.dataset, noise(options), options.losses, options.epochs, options.seeds, **shared
-    )
+    console, own = Console(), options.images is not None
+    row, labels, data_dir = _own(options, console) if own else (dataset(options), noise(options), options.data_dir)
+    name, drawn = (row.name, "as-given") if own else (row, (labels or "none").replace(":", "-"))
+    out = options.out or _named("compare", name, options, drawn)
+    shared = {"data_dir": data_dir, "console": console, "pipeline": options.pipeline}
+    shared["validation"] = (0.2 if own else 0.0) if options.validation is None else options.validation
+    seeds = (1 if own else 3) if options.seeds is None else options.seeds
+    result = comparison.compare(out, row, labels, options.losses, options.epochs, seeds, **shared)
     console.print(result.table(console.width))
     console.print(f"Written to {out}: table.csv, runs.csv, accuracy.png, and a folder for each run", soft_wrap=True)
     return 0
 
 
-def _named(verb, options, what):
+def _own(options, console):
+    """The data set of --images, the noise that is drawn for it, none, and its folder; says what it is."""
+    from keras_robust.data import own_images
+
+    for name in ("dataset", "noise", "data_dir"):
+        if getattr(options, name) is not None:
+            raise ValueError(
+                f"--{name.replace('_', '-')} does not go with --images: the images of a folder of your own are taken "
+                "with the labels that they have."
+            )
+    row = own_images(options.images, options.class_names, options.image_size, options.network)
+    told = f"{row.train_size:,} images of {row.num_classes} classes in {options.images}"
+    side = row.recipes[0].size
+    console.print(f"{told}, brought to {side} x {side} pixels, for {row.network}", markup=False, highlight=False)
+    return row, None, options.images
+
+
+def _named(verb, name, options, what):
     """The folder of a comparison that was given none."""
-    return f"runs/{verb}-{options.dataset}-{what}-{options.epochs}-epochs-{keras.backend.backend()}"
+    name = re.sub(r"[^\w.+-]+", "-", name)
+    return f"runs/{verb}-{name}-{what}-{options.epochs}-epochs-{keras.backend.backend()}"
 
 
 def add_backdoor(verbs):
@@ -64,7 +93,10 @@ def add_backdoor(verbs):
 def _backdoor(options) -> int:
     from keras_robust import comparison
 
-    console, out = Console(), options.out or _named("backdoor", options, "-".join((*options.trigger, str(options.n))))
+    console, out = (
+        Console(),
+        options.out or _named("backdoor", options.dataset, options, "-".join((*options.trigger, str(options.n)))),
+    )
     shared = {"data_dir": options.data_dir, "console": console, "poisoned": options.n, "target": options.target}
     shared["pipeline"] = options.pipeline
     result = comparison.compare_backdoors(

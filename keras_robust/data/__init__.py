@@ -3,6 +3,7 @@
 from keras_robust.data.feed import Epochs, Feed
 from keras_robust.data.gallery import Gallery, gallery
 from keras_robust.data.generated import generated
+from keras_robust.data.image_folders import own_images
 from keras_robust.data.loading import DatasetInfo, Splits, load
 from keras_robust.data.noisy import load_noisy
 from keras_robust.data.pipeline import hide_gpus_from_tensorflow
@@ -28,5 +29,6 @@ __all__ = [
     "load",
     "load_arrays",
     "load_noisy",
+    "own_images",
     "with_provenance",
 ]

@@ -5,11 +5,11 @@ import contextlib
 import keras
 import numpy as np
 
-from keras_robust.catalog import CATALOG, ImageRecipe
+from keras_robust.catalog import ImageRecipe, row_of
 from keras_robust.checks import refuse
 
 
-def image_recipe(dataset: str, name: str | None = None) -> ImageRecipe:
+def image_recipe(dataset, name: str | None = None) -> ImageRecipe:
     """What happens to the images of a data set: the default, or the recipe of that name.
 
     Raises:
@@ -20,12 +20,13 @@ def image_recipe(dataset: str, name: str | None = None) -> ImageRecipe:
     >>> image_recipe("cifar100", "logit_bias").rotation
     15
     """
-    known = {recipe.name: recipe for recipe in CATALOG[dataset].recipes}
+    row = row_of(dataset)
+    known = {recipe.name: recipe for recipe in row.recipes}
     if name is None:
         return next(iter(known.values()))
     if name not in known:
         names = ", ".join(map(repr, known))
-        refuse("load", "augment", f"True, False, a Keras layer, or a recipe of {dataset}: {names}", name)
+        refuse("load", "augment", f"True, False, a Keras layer, or a recipe of {row.name}: {names}", name)
     return known[name]
 
 

@@ -106,7 +106,20 @@ def opened(path, near: int | None = None):
             if near is not None:
                 image.draft("RGB", (near, near))
             yield image.convert("RGB")
-    except (OSError, SyntaxError) as error:
+    except (OSError, SyntaxError, _pillow().DecompressionBombError) as error:
+        raise ValueError(f"{path} is not a readable image: {error}") from None
+
+
+def size_of(path) -> tuple[int, int]:
+    """Width and height of an image, from the head of its file.
+
+    Raises:
+        ValueError: if it is not a readable image.
+    """
+    try:
+        with _pillow().open(path) as image:
+            return image.size
+    except (OSError, SyntaxError, _pillow().DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable image: {error}") from None
 
 

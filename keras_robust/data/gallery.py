@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from keras_robust.catalog import CATALOG
-from keras_robust.checks import OneOf, refuse
+from keras_robust.catalog import CATALOG, row_of
+from keras_robust.checks import refuse
 from keras_robust.data.decoding import opened
 from keras_robust.data.folders import Files, Records
 from keras_robust.data.reading import read_dataset
@@ -73,7 +73,7 @@ def gallery(name: str, data_dir=None) -> Gallery:
     ((2, 8, 8, 1), '3', 1438)
     """
     known = tuple(row.name for row in CATALOG.values() if not row.test_only)
-    stored = read_dataset(CATALOG[OneOf(known).check("gallery", "name", name)], data_dir)
+    stored = read_dataset(row_of(name, "gallery", "name", known), data_dir)
     return Gallery(tuple(stored.class_names), len(stored.y_train), stored.x_train)
 
 

@@ -2,15 +2,15 @@
 
 import numpy as np
 
-from keras_robust.catalog import CATALOG
-from keras_robust.checks import OneOf, at_least
+from keras_robust.catalog import Dataset, row_of
+from keras_robust.checks import at_least
 from keras_robust.data.sources import Arrays
 
 # Where sizes differ: the smallest images that an ImageNet stem takes.
 SMALLEST = (64, 64, 3)
 
 
-def generated(name: str, train_size: int = 256, test_size: int = 64, seed: int = 0) -> Arrays:
+def generated(name: str | Dataset, train_size: int = 256, test_size: int = 64, seed: int = 0) -> Arrays:
     """Images of noise around one random picture for each class, uint8, with the classes and channels of a data set.
 
     Args:
@@ -27,7 +27,7 @@ def generated(name: str, train_size: int = 256, test_size: int = 64, seed: int =
     >>> arrays.x_train.shape, arrays.num_classes
     ((200, 32, 32, 3), 100)
     """
-    row = CATALOG[OneOf(tuple(CATALOG)).check("generated", "name", name)]
+    row = row_of(name, "generated", "name")
     shape, K = row.image_shape or SMALLEST, row.num_classes
     sizes = {"train_size": train_size, "test_size": test_size}
     total = sum(at_least(1, integer=True).check("generated", key, size) for key, size in sizes.items())

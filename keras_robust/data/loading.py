@@ -6,8 +6,8 @@ from typing import Any, NamedTuple
 import keras
 import numpy as np
 
-from keras_robust.catalog import CATALOG
-from keras_robust.checks import Interval, OneOf, refuse
+from keras_robust.catalog import Dataset, row_of
+from keras_robust.checks import Interval, refuse
 from keras_robust.data.augment import Augmentation, augmentation_layers, image_recipe
 from keras_robust.data.choice import checked_pipeline
 from keras_robust.data.decoding import raw_feed
@@ -76,7 +76,7 @@ class Splits(NamedTuple):
 
 
 def load(
-    name: str = "digits",
+    name: str | Dataset = "digits",
     noise=None,
     batch_size: int = 128,
     seed: int = 0,
@@ -110,7 +110,7 @@ def load(
     "logit_bias"); WebVision a random part of the image, flip and color jitter; MNIST nothing.
 
     Args:
-        name: one of the names above.
+        name: one of the names above; or a row, such as `own_images` makes.
         noise: a noise string such as "symmetric:0.4" (see `noise.draw`), a transition matrix (K, K), `NoisyLabels` of
             these training samples in their order, or None. "human:worst" for "cifar10n" unless you choose another.
             Data with wrong labels of its own takes None or `NoisyLabels`.
@@ -155,7 +155,7 @@ def load(
     >>> bool(np.all(noise.noisy[targets["index"]] == targets["label"]))
     True
     """
-    row = CATALOG[OneOf(tuple(CATALOG)).check("load", "name", name)]
+    row = row_of(name, "load", "name")
     batch_size = BATCH_SIZE.check("load", "batch_size", batch_size)
     seed = SEED.check("load", "seed", seed)
     fraction = Interval(0.0, 1.0, open_low=True).check("load", "fraction", fraction)
@@ -165,6 +165,9 @@ def load(
         refuse("load", "augment", "True, False, the name of a recipe, or a Keras layer", augment)
     make = PIPELINES[checked_pipeline("load", pipeline)]
     stored = read_dataset(row, data_dir, download) if arrays is None else arrays
+    if not row.test_only and not len(stored.y_test):
+        rule = f"given with test images: {row.name} has none, so hold out some of its own (`data.held_out`)"
+        refuse("load", "arrays", rule, arrays)
     drawn = noisy_labels(row, noise, stored, recipe, seed, data_dir, exact)
     sizes = (0 if row.test_only else len(stored.y_train), len(stored.y_test))
     published = (row.train_size, row.test_size)
@@ -175,7 +178,7 @@ def load(
     tested = Split(stored.x_test, stored.y_test, None, picked[1])
     made = make(None if row.test_only else split, tested, recipe, augment, batch_size, drop_remainder, first_epoch)
     info = DatasetInfo(
-        name=name,
+        name=row.name,
         num_classes=len(stored.class_names),
         class_names=tuple(stored.class_names),
         input_shape=made.input_shape,

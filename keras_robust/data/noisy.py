@@ -4,8 +4,8 @@ import pathlib
 
 import numpy as np
 
-from keras_robust.catalog import CATALOG, ImageRecipe
-from keras_robust.checks import OneOf, refuse
+from keras_robust.catalog import CATALOG, ImageRecipe, row_of
+from keras_robust.checks import refuse
 from keras_robust.data.augment import image_recipe
 from keras_robust.data.reading import read_dataset
 from keras_robust.data.sources import IN_MEMORY, Arrays
@@ -43,7 +43,7 @@ def load_noisy(
     ((1438, 8, 8, 1), (1438,))
     """
     known = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY)
-    row = CATALOG[OneOf(known).check("load_noisy", "name", name)]
+    row = row_of(name, "load_noisy", "name", known)
     stored = read_dataset(row, data_dir, download) if arrays is None else arrays
     drawn = _drawn(row, noise, stored, image_recipe(name), seed, data_dir, exact)
     return stored, corrupt(stored.y_train, np.eye(stored.num_classes), seed) if drawn is None else drawn

@@ -2,9 +2,10 @@
 
 from keras_robust.catalog import Dataset
 from keras_robust.data.folders import ON_DISK, Folder
+from keras_robust.data.image_folders import read_images
 from keras_robust.data.sources import IN_MEMORY, Arrays
 
-READERS = IN_MEMORY | ON_DISK
+READERS = IN_MEMORY | ON_DISK | {"images": read_images}
 """What reads a data set, (row, data_dir, download), by what the catalog calls it."""
 
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 import keras
 import numpy as np
 
-from keras_robust.catalog import CATALOG
-from keras_robust.checks import OneOf, missing
+from keras_robust.catalog import CATALOG, row_of
+from keras_robust.checks import missing
 from keras_robust.data import archives
 
 
@@ -60,7 +60,7 @@ def load_arrays(name: str, data_dir=None, download: bool = False) -> Arrays:
     (1438, 8, 8, 1)
     """
     own = tuple(row.name for row in CATALOG.values() if row.reader in IN_MEMORY and row.stored == row.name)
-    row = CATALOG[OneOf(own).check("load_arrays", "name", name)]
+    row = row_of(name, "load_arrays", "name", own)
     arrays = IN_MEMORY[row.reader](row, data_dir, download)
     if arrays.x_train.dtype != np.uint8:
         return arrays

@@ -1,7 +1,9 @@
 """Training images that are kept back, and images in batches as a network is tested on them."""
 
+import keras
 import numpy as np
 
+from keras_robust.catalog import Dataset
 from keras_robust.checks import Interval, refuse
 from keras_robust.data.augment import image_recipe
 from keras_robust.data.choice import checked_pipeline
@@ -43,7 +45,7 @@ def held_out(size: int, share: float, seed: int = 0, fraction: float = 1.0) -> n
 
 
 def as_tested(
-    name: str,
+    name: str | Dataset,
     images,
     labels,
     augment: str | None = None,
@@ -54,9 +56,9 @@ def as_tested(
     """Batches (images, labels) as a network is tested on them: in order, normalized, cut to size, not augmented.
 
     Args:
-        name: of the data set, whose normalization is taken.
+        name: of the data set, or its row, whose normalization is taken.
         images: as they are stored: uint8, or float32 in [0, 1]; or files on disk.
-        labels: class ids (n,).
+        labels: class ids (n,), or a dict of such arrays by name.
         augment: recipe of the data set that brings its own normalization, as in `load`.
         batch_size: samples a batch.
         positions: of those that are taken; None for all.
@@ -76,7 +78,8 @@ def as_tested(
     [3, 1]
     """
     batch_size = BATCH_SIZE.check("as_tested", "batch_size", batch_size)
-    recipe, labels = image_recipe(name, augment), np.asarray(labels, "int32")
+    recipe = image_recipe(name, augment)
+    labels = keras.tree.map_structure(lambda ids: np.asarray(ids, "int32"), labels)
     if checked_pipeline("as_tested", pipeline) == "device":
         return raw_feed(images, labels, recipe, batch_size, rows=positions)
     hide_gpus_from_tensorflow()

@@ -4,7 +4,8 @@ from keras_robust.diagnostics import figures, pictures, plots
 from keras_robust.diagnostics.accuracy import CleanAccuracy, clean_accuracy
 from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
-from keras_robust.diagnostics.cleaning import Cleaned, clean_labels
+from keras_robust.diagnostics.class_folders import Copied
+from keras_robust.diagnostics.cleaning import Believed, Cleaned, clean_labels, take_believed
 from keras_robust.diagnostics.corrections import Corrected, Corrections
 from keras_robust.diagnostics.noise_report import report_noise
 from keras_robust.diagnostics.report import report_page
@@ -25,8 +26,10 @@ from keras_robust.weight_log import Detection, WeightLog, merged_log
 
 __all__ = [
     "Agreement",
+    "Believed",
     "CleanAccuracy",
     "Cleaned",
+    "Copied",
     "Corrected",
     "Corrections",
     "Curve",
@@ -60,5 +63,6 @@ __all__ = [
     "selection",
     "suspect_sheet",
     "suspect_table",
+    "take_believed",
     "write_suspects",
 ]

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from keras_robust.checks import refuse
+from keras_robust.data.image_folders import LISTING, Listing
 from keras_robust.noise import NoisyLabels
 from keras_robust.weight_log import WeightLog, logged_epochs
 
@@ -47,7 +48,27 @@ class LoggedRun:
     @property
     def data(self) -> str:
         """Data set and noise, as far as they are known."""
-        return ", ".join(str(self.settings[key]) for key in ("dataset", "noise") if self.settings.get(key))
+        told = [self.settings.get(key) for key in ("dataset", "noise")]
+        return ", ".join(one["name"] if isinstance(one, dict) else str(one) for one in told if one)
+
+    @property
+    def class_names(self) -> tuple | None:
+        """Names of the classes of a user's own data set; None for one of the catalog, or an unknown one."""
+        dataset = self.settings.get("dataset")
+        return tuple(dataset["classes"]) if isinstance(dataset, dict) else None
+
+    def images(self, root=None) -> Listing | None:
+        """Which of a user's own images is which sample; None where the folder of the run does not say.
+
+        Args:
+            root: the folder that holds them now; None: the one that they were in.
+
+        Raises:
+            ValueError: for a damaged file.
+        """
+        file = self.folder / LISTING
+        root = self.settings.get("data_dir") if root is None else root
+        return Listing.read(file, root) if file.is_file() and root is not None else None
 
     def labels(self) -> np.ndarray:
         """Class ids (n,) that the samples were given, -1 for one that is known neither from labels.npz nor the log."""

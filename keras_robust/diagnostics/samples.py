@@ -117,7 +117,8 @@ def samples_of_run(
         owner: who asks, for the error.
         run: the run.
         images, texts, paths: as `samples_of` takes them.
-        class_names: as `names_by_id` takes them; None: those of the data set, or of the folders of `images`.
+        class_names: as `names_by_id` takes them; None: those of the data set, of the run's own images,
+            or of the folders of `images`.
         dataset: name of the data set; None: the run's own where nothing is given, "none": no data set.
         data_dir: its folder; None: the run's own.
 
@@ -129,8 +130,11 @@ def samples_of_run(
         FileNotFoundError: if the data set is not there.
     """
     given = any(one is not None for one in (images, texts, paths))
-    if dataset is None and not given:
-        dataset = run.settings.get("dataset")
+    if dataset is None and not given and (listing := run.images(data_dir)) is not None:
+        images, class_names = listing.files, run.class_names if class_names is None else class_names
+        dataset = "none"
+    elif dataset is None and not given:
+        dataset = None if run.class_names else run.settings.get("dataset")
     if dataset not in (None, "none") and images is None:
         images = gallery(dataset, run.settings.get("data_dir") if data_dir is None else data_dir)
         if images.size != run.log.num_samples:

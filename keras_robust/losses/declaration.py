@@ -170,6 +170,7 @@ class DeclaredLoss(keras.losses.Loss):
         self._check()
 
     def _configure(self, from_logits, ignore_class, reduction, name, dtype):
+        reduction = None if reduction == "none" else reduction  # Keras has two names for it
         super().__init__(name=name or snake_case(type(self).__name__), reduction=reduction, dtype=dtype)
         if not isinstance(from_logits, bool):
             refuse(type(self).__name__, "from_logits", "True or False", from_logits)

@@ -11,11 +11,12 @@ from rich.table import Table
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.runs import log_name
-from keras_robust.measures import ESTIMATED, headings, over_seeds
+from keras_robust.measures import ESTIMATED, WORDS, headings, over_seeds
 from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training import train_all
 from keras_robust.training.folder import read_history, write_rows
+from keras_robust.training.judging import Judged, with_one_transition
 
 #: What a table has columns for, the first ones first.
 _SHOWN = (
@@ -89,7 +90,7 @@ class Grid:
         untold = None in wrong or not {"noise", "dataset"}.isdisjoint(self.entries[0].told)
         rate = "" if untold else f": {statistics.fmean(wrong):.1%} of the training labels are wrong"
         caption = f"%, last of {epochs} epochs, mean ± std of {seeds} seed(s), backend {self.backend}"
-        table = Table(title=f"{self.title}{rate}", caption="\n".join((caption, *self.remarks)))
+        table = Table(title=escape(f"{self.title}{rate}"), caption=escape("\n".join((caption, *self.remarks))))
         if width < _NARROW:
             return self._narrow(table, headings(results))
         texts = (
@@ -143,8 +144,9 @@ class Grid:
     def save(self) -> None:
         """Writes table.csv, and runs.csv with one line an epoch."""
         write_rows(self.folder / "table.csv", self.rows())
+        measured = "held_out_agreement" if self.entries[0].recipe.row.untested else "test_accuracy"
         epochs = [
-            entry.told | {"seed": seed, "epoch": number, "test_accuracy": accuracy}
+            entry.told | {"seed": seed, "epoch": number, measured: accuracy}
             for entry in self.entries
             for seed in entry.results
             for number, accuracy in enumerate(self._accuracy(entry, seed), start=1)
@@ -177,7 +179,7 @@ def train_grid(
     names = [entry.folder(0) for entry in entries]
     if twice := sorted(name for name in set(names) if names.count(name) > 1):
         refuse("train_grid", "entries", "told apart by letters and numbers of their labels", twice)
-    first = entries[0].recipe
+    first, seeds = entries[0].recipe, list(seeds)
     shared = {name: value for name, value in here.settings(first).items() if name not in varying}
     jobs = [
         here.job(entry.recipe, entry.folder(seed), f"{entry.label} seed {seed}", seed)
@@ -187,8 +189,22 @@ def train_grid(
     results = iter(train_all(folder, shared, jobs, console))
     for entry in entries:
         entry.results.update((seed, next(results)) for seed in seeds)
-    data = f"{first.dataset}, {first.noise or ('labels as given' if first.wrong_as_given else 'clean labels')}"
+    remarks = (*remarks, *_judged_alike(pathlib.Path(folder), entries))
+    data = f"{first.row.name}, {first.noise or ('labels as given' if first.wrong_as_given else 'clean labels')}"
     return Grid(pathlib.Path(folder), title or data, tuple(entries), remarks)
+
+
+def _judged_alike(folder, entries):
+    """Has the accuracies that are told from noisy labels of an unknown noise follow from one T; the words on them."""
+    runs = {name: (entry, seed) for entry in entries for seed in entry.results if (name := entry.folder(seed))}
+    told = {entry.results[seed].get(WORDS) for entry, seed in runs.values()} - {None}
+    judged = {name: Judged.load(folder / name) for name in runs}
+    if not told or None in judged.values() or all(one.known for one in judged.values()):
+        return sorted(told)
+    found, words = with_one_transition(judged)
+    for name, (entry, seed) in runs.items():
+        entry.results[seed] |= found[name]
+    return [words]
 
 
 def _share(row, name):

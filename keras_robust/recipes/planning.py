@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 
 from keras_robust import models
-from keras_robust.catalog import CATALOG
 from keras_robust.checks import OneOf, at_least, refuse
 from keras_robust.data.augment import image_recipe
 from keras_robust.diagnostics.corrections import Corrected
@@ -63,7 +62,7 @@ class Conditions:
                 refuse(owner, "pretrained", rule, None)
             return recipe.changed(pretrained=False)
         size = image_recipe(recipe.dataset, recipe.augmentation).size
-        shape, K = CATALOG[recipe.dataset].image_shape or (size, size, 3), CATALOG[recipe.dataset].num_classes
+        shape, K = recipe.row.image_shape or (size, size, 3), recipe.row.num_classes
         self.found = models.load_pretrained(network(recipe)(shape, K, classifier_activation=None), self.weights)
         return recipe if recipe.pretrained else recipe.changed(pretrained=True)
 

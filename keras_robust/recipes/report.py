@@ -3,9 +3,10 @@
 import pathlib
 from dataclasses import dataclass
 
+from rich.markup import escape
 from rich.table import Table
 
-from keras_robust.measures import headings, over_seeds
+from keras_robust.measures import WORDS, headings, over_seeds
 from keras_robust.recipes.obtained import OBTAINED
 from keras_robust.recipes.schema import Recipe
 from keras_robust.training.folder import write_json, write_rows
@@ -66,10 +67,11 @@ class Report:
         """The rows as a table for a terminal of so many columns, in per cent; a narrow one leaves some measures out."""
         cell = self.recipe.expected
         told = "no accuracy is printed" if cell is None else cell.table
-        if cell is not None and cell.evaluated_on != self.recipe.dataset:
+        if cell is not None and cell.evaluated_on != self.recipe.row.name:
             told += f", evaluated on {cell.evaluated_on}"
         title = f"{self.recipe.name} ({', '.join(filter(None, (self.recipe.paper, told)))})"
-        table = Table(title=title, caption="\n".join(("%", *self.remarks)))
+        told = sorted({result[WORDS] for result in self.results.values() if WORDS in result})
+        table = Table(title=escape(title), caption=escape("\n".join(("%", *self.remarks, *told))))
         table.add_column("")
         known = self._headings()
         dropped = _LEAST[: max(0, len(known) - (width - _FIRST) // _NUMBER)]

@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from keras_robust.checks import refuse
+from keras_robust.data.image_folders import LISTING, refuse_changed
 from keras_robust.diagnostics.cleaning import wrong_shares
 from keras_robust.diagnostics.corrections import Corrected, as_corrections
 from keras_robust.diagnostics.runs import open_run
-from keras_robust.measures import headings
+from keras_robust.measures import WORDS, headings
 from keras_robust.recipes.planning import Conditions
 from keras_robust.recipes.schema import FIELDS, Recipe
 from keras_robust.training import train_all
 from keras_robust.training.folder import SETTINGS, read_json, write_json
+from keras_robust.training.judging import Judged, with_one_transition
 
 _DROPPED = "dropped.npy"
 
@@ -40,7 +43,8 @@ class Retrained:
 
     def table(self, width: int = 80) -> Table:
         """Both runs side by side, in per cent: a row a measure."""
-        table = Table(title=f"{self.folder.parent} on corrected labels", caption=self.corrected.report)
+        told = "\n".join(filter(None, (self.corrected.report, self.after.get(WORDS))))
+        table = Table(title=escape(f"{self.folder.parent} on corrected labels"), caption=escape(told))
         for heading in ("%", "before", "after"):
             table.add_column(heading, justify="left" if heading == "%" else "right")
         rows = {"wrong": "wrong labels trained on"}
@@ -97,6 +101,8 @@ def retrain(
     drop = corrected.drop | _dropped_before(run.folder, len(before))
     corrected = corrected._replace(drop=drop)
     data_dir = run.settings.get("data_dir") if data_dir is None else data_dir
+    if recipe.row.files:
+        refuse_changed(run.folder / LISTING, data_dir)
     here = Conditions(run.settings["scale"], data_dir, run.settings.get("pipeline"), pretrained)
     job = here.job(recipe, name, f"{recipe.label} on corrected labels", run.settings["seed"], corrected)
     settings = {**job.settings, "corrections": _digest(corrected)}
@@ -105,6 +111,10 @@ def retrain(
     with open(run.folder / name / _DROPPED, "wb") as file:
         np.save(file, np.flatnonzero(drop))
     first = read_json(run.folder / "result.json")
+    both = {"the run before": Judged.load(run.folder), "the run after": Judged.load(run.folder / name)}
+    if None not in both.values() and not both["the run before"].known:
+        found, _ = with_one_transition(both)
+        first, after = first | found["the run before"], after | found["the run after"]
     if shares := wrong_shares(run.log.clean, before, corrected):
         first["wrong"], after["wrong"] = shares
     result = Retrained(run.folder / name, corrected, first, after)

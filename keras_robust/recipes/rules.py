@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from keras_robust.algorithms.reading import read_algorithm
-from keras_robust.catalog import CATALOG
+from keras_robust.catalog import CATALOG, Dataset, row_of
 from keras_robust.checks import Interval, OneOf, at_least, greater_than, refuse
 
 PAPERS = {
@@ -38,6 +38,16 @@ class AlgorithmText:
 
     def check(self, owner, name, value):
         read_algorithm(Text().check(owner, name, value))
+        return value
+
+
+@dataclass(frozen=True)
+class DatasetRow:
+    """The name of a data set, or a row; a dict is one as JSON has it."""
+
+    def check(self, owner, name, value):
+        value = Dataset.of(value) if isinstance(value, dict) else value
+        row_of(value, owner, name, DATASETS)
         return value
 
 
@@ -79,7 +89,7 @@ SETTINGS = {
 MISSING = (*SETTINGS, "decay", "boundaries", "augmentation")
 RULES = {
     "paper": OrNone(OneOf(tuple(PAPERS))),
-    "dataset": OneOf(DATASETS),
+    "dataset": DatasetRow(),
     "label": Text(),
     "source": Text(),
     "variant": OrNone(Text()),

@@ -7,9 +7,9 @@ import keras
 import numpy as np
 
 from keras_robust import data, models, optimizers
-from keras_robust.catalog import CATALOG
 from keras_robust.checks import refuse
 from keras_robust.data.choice import checked_pipeline
+from keras_robust.data.image_folders import listed
 from keras_robust.diagnostics.corrections import Corrected
 from keras_robust.models.blocks import KAIMING_NORMAL, XAVIER_UNIFORM
 from keras_robust.noise.grammar import parse
@@ -66,7 +66,7 @@ class Scale:
         if {"decay", "boundaries"} & set(recipe.missing):
             settings["schedule"] = "cosine"
         if recipe.noise and parse(recipe.noise).kind == "human":
-            settings |= {"noise": "symmetric:0.4", "dataset": CATALOG[recipe.dataset].stored}
+            settings |= {"noise": "symmetric:0.4", "dataset": recipe.row.stored}
         return recipe.changed(**settings)
 
 
@@ -108,9 +108,12 @@ def task(
     arrays = probing.stored(recipe, arrays, data_dir, corrected is not None)
     if recipe.backdoor:
         arrays, noise = probing.poisoned(recipe, arrays, seed)
+    given = None if arrays is None else arrays.y_train
     if corrected is not None:
         arrays, noise = probing.relabeled(recipe, arrays, noise, corrected)
     held_out = probing.validated_on(recipe, arrays, scale.fraction, seed)
+    if recipe.row.untested:
+        arrays = probing.tested_on_held_out(arrays, given, held_out)
     dropped = () if corrected is None else np.flatnonzero(corrected.drop)
     pipeline = pipeline_of(recipe, pipeline)
     splits = data.load(
@@ -136,7 +139,13 @@ def task(
 
     probes = probing.probes(recipe, arrays, splits.noise, held_out, scale.fraction, tested)
     judged = probing.judged(recipe, arrays, splits.noise, held_out, tested)
-    return Task.of(splits, network(recipe, weights), probes=probes, held_out=held_out, judged=judged)
+    measured = {"probes": probes, "held_out": held_out, "judged": judged}
+    if recipe.row.untested:
+        measured |= {"tested": "agreement with held-out labels", "clean_test": False}
+        measured["logged_besides"] = probing.numbered(arrays, held_out, dropped, tested)
+    if recipe.row.files and not scale.rehearsal:
+        measured["images"] = listed(data_dir)
+    return Task.of(splits, network(recipe, weights), **measured)
 
 
 def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:
@@ -151,7 +160,7 @@ def pipeline_of(recipe: Recipe, pipeline: str | None) -> str:
     raw = algorithm is not None and (algorithm.needs_probe or algorithm.needs_views)
     if raw and pipeline == "tf.data":
         refuse("run", "pipeline", f'"device" for {recipe.algorithm}, which augments in its step', pipeline)
-    if pipeline is None and (raw or CATALOG[recipe.dataset].reader == "digits"):
+    if pipeline is None and (raw or recipe.row.reader in ("digits", "images")):
         return "device"
     return checked_pipeline("run", pipeline)
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from fnmatch import fnmatchcase
 
 from keras_robust.algorithms.reading import Chosen, read_algorithm
-from keras_robust.catalog import CATALOG
+from keras_robust.catalog import Dataset, row_of
 from keras_robust.checks import Interval, OneOf, at_least, refuse
 from keras_robust.losses import RobustLoss
 from keras_robust.losses.reading import read_loss
@@ -26,7 +26,7 @@ class Recipe:
 
     Attributes:
         paper: one of `PAPERS`; None: a recipe of your own.
-        dataset: a name of `data.load` that has images to train on.
+        dataset: a name of `data.load` that has images to train on; or a row, such as `data.own_images` makes.
         label: what the paper calls the loss, such as "ANL-CE".
         loss: the loss as `read_loss` reads it, such as "ANLCE(alpha=5, beta=5)".
         network: name of a network of `models`.
@@ -64,7 +64,7 @@ class Recipe:
     """
 
     paper: str | None
-    dataset: str
+    dataset: str | Dataset
     label: str
     loss: str | None
     network: str | None
@@ -124,23 +124,26 @@ class Recipe:
         self._check_noise()
         self._check_decay()
         if self.augmentation is not None:
-            known = tuple(one.name for one in CATALOG[self.dataset].recipes)
+            known = tuple(one.name for one in self.row.recipes)
             OneOf(known).check("Recipe", "augmentation", self.augmentation)
         if self.algorithm and self.jacobian:
             refuse("Recipe", "jacobian", "0 with an algorithm, whose step is its own", self.jacobian)
         if (self.validation > 0) != (self.validation_labels is not None):
             rule = '"noisy" or "clean" with a share for validation, None without'
             refuse("Recipe", "validation_labels", rule, self.validation_labels)
+        if self.row.untested and not self.validation:
+            rule = f"greater than 0 for {self.row.name}, which has no test images"
+            refuse("Recipe", "validation", rule, self.validation)
         if self.validation_labels == "clean" and self.wrong_as_given:
             refuse(
-                "Recipe", "validation_labels", f'"noisy" for {self.dataset}, whose true labels nobody knows', "clean"
+                "Recipe", "validation_labels", f'"noisy" for {self.row.name}, whose true labels nobody knows', "clean"
             )
 
     def _check_noise(self):
         if self.noise is not None:
             parse(self.noise)
             if self.wrong_as_given:
-                refuse("Recipe", "noise", f"None for {self.dataset}, whose labels are wrong as they come", self.noise)
+                refuse("Recipe", "noise", f"None for {self.row.name}, whose labels are wrong as they come", self.noise)
         if self.exact_noise and (self.noise is None or parse(self.noise).kind in ("instance", "human")):
             refuse("Recipe", "exact_noise", "False without noise that a transition matrix draws", self.exact_noise)
         if self.backdoor is not None and (self.noise is not None or self.wrong_as_given):
@@ -148,9 +151,8 @@ class Recipe:
         for name in ("poisoned", "target"):
             if (getattr(self, name) is None) != (self.backdoor is None):
                 refuse("Recipe", name, "a number with a backdoor, None without", getattr(self, name))
-        if self.target is not None and self.target >= CATALOG[self.dataset].num_classes:
-            K = CATALOG[self.dataset].num_classes
-            refuse("Recipe", "target", f"a class of {self.dataset}, less than {K}", self.target)
+        if self.target is not None and self.target >= self.row.num_classes:
+            refuse("Recipe", "target", f"a class of {self.row.name}, less than {self.row.num_classes}", self.target)
 
     def _check_decay(self):
         wanted = self.schedule in ("exponential", "steps") and "decay" not in self.missing
@@ -174,12 +176,17 @@ class Recipe:
         loss = self.label.lower()
         for sign, spelled in _SPELLED.items():
             loss = loss.replace(sign, spelled)
-        return "/".join((self.paper or "own", self.dataset, noise, loss, *([self.variant] if self.variant else [])))
+        return "/".join((self.paper or "own", self.row.name, noise, loss, *([self.variant] if self.variant else [])))
+
+    @property
+    def row(self) -> Dataset:
+        """The row of its data set."""
+        return row_of(self.dataset)
 
     @property
     def wrong_as_given(self) -> bool:
         """Whether the data set comes with wrong labels, so that none are drawn."""
-        return CATALOG[self.dataset].wrong_as_given
+        return self.row.wrong_as_given
 
     @property
     def expected(self) -> Cell | None:

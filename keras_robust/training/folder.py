@@ -63,10 +63,21 @@ def claim(folder: pathlib.Path, settings: dict) -> None:
         write_json(file, settings)
         return
     there = read_json(file)
-    differing = [name for name in settings.keys() | there.keys() if settings.get(name) != there.get(name)]
-    if differing := sorted(set(differing) - set(FREE)):
-        told = "; ".join(f"{name}: {there.get(name)!r} there, {settings.get(name)!r} now" for name in differing)
+    before, now = ({name: value for name, value in one.items() if name not in FREE} for one in (there, settings))
+    if told := "; ".join(_differing(before, now)):
         raise FileExistsError(f"{folder} holds a run with other settings ({told}). Take another folder for this one.")
+
+
+def _differing(there, now, inside=""):
+    """What differs between settings, those inside of settings included, in words."""
+    for name in sorted(there.keys() | now.keys()):
+        one, other = there.get(name), now.get(name)
+        if isinstance(one, list) and isinstance(other, list) and all(isinstance(part, dict) for part in one + other):
+            one, other = dict(enumerate(one)), dict(enumerate(other))
+        if isinstance(one, dict) and isinstance(other, dict):
+            yield from _differing(one, other, f"{inside}{name}.")
+        elif one != other:
+            yield f"{inside}{name}: {one!r} there, {other!r} now"
 
 
 def read_json(path) -> dict:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from keras_robust.data.image_folders import LISTING
 from keras_robust.diagnostics import open_run, pictures, plots
 from keras_robust.files import whole
 from keras_robust.measures import measure
@@ -48,8 +49,9 @@ def train_all(folder, shared: dict, jobs: list[Job], console: Console | None = N
 
     A run that was stopped or killed resumes from its last whole epoch. The folder of each holds settings.json,
     history.csv, labels.npz and noise.txt (the wrong labels), weights/ (the log of every sample, for
-    `diagnostics.WeightLog`), curves.png, model.keras and result.json; held_out.npy, the positions of training images
-    that are not trained on, where there are some.
+    `diagnostics.WeightLog`), curves.png, model.keras and result.json; where training images are held out, held_out.npy,
+    their positions, and judged.npz, what the model makes of them if their labels are noisy; images.csv, which image
+    of a user's own is which sample.
 
     Args:
         folder: of all jobs.
@@ -86,26 +88,32 @@ def _result(job, folder, bars):
     if learned.held_out is not None:
         with whole(folder / "held_out.npy") as draft, open(draft, "wb") as file:
             np.save(file, learned.held_out)
+    if learned.images is not None:
+        learned.images.write(folder / LISTING)
     history = HistoryFile(folder, done=checkpoint.epoch)
     every = -(-epochs * learned.num_samples * RECORD.itemsize // LARGEST_LOG)
-    bar = bars.bar(job.label, epochs, len(learned.train["x"]))
+    bar = bars.bar(job.label, epochs, len(learned.train["x"]), learned.tested)
     model, _, logger = train(learned, job.method, job.seed, folder / "weights", [history, bar], checkpoint, every=every)
     with whole(folder / "model.keras") as draft:
         model.save(draft)
     with whole(folder / "curves.png") as draft:
-        _picture(folder, job.label).savefig(draft)
-    result = measure(history.rows, logger.log()) | (learned.judged(model) if learned.judged else {})
+        _picture(folder, job.label, learned.tested).savefig(draft)
+    result = measure(history.rows, logger.log(), learned.clean_test)
+    if learned.judged:
+        judged = learned.judged(model)
+        judged.save(folder)
+        result |= judged.accuracy()
     write_json(folder / "result.json", result)
     checkpoint.clear()
     return result
 
 
-def _picture(folder, label):
-    """What became of clean and of wrong labels, or, where nobody knows which are wrong, the test accuracy."""
+def _picture(folder, label, tested):
+    """What became of clean and of wrong labels, or, where nobody knows which are wrong, the accuracy by epoch."""
     done = open_run(folder)
     if done.log.clean is not None:
         return pictures.memorization(done)
-    return plots.accuracy_curves({label: done.accuracy}, title=done.title).figure
+    return plots.accuracy_curves({label: done.accuracy}, title=done.title, measured=tested).figure
 
 
 def _keep_labels(labels, folder, bars):
@@ -131,8 +139,8 @@ class _Bars:
         self.all = progress.add_task(f"{runs} runs", total=runs) if runs > 1 else None
         self.one = None
 
-    def bar(self, label, epochs, steps):
-        self.one = _Bar(self.progress, label, epochs, steps)
+    def bar(self, label, epochs, steps, tested):
+        self.one = _Bar(self.progress, label, epochs, steps, tested)
         return self.one
 
     def next(self):
@@ -153,8 +161,9 @@ class _Bars:
 class _Bar(keras.callbacks.Callback):
     """Moves a bar along with the steps, and writes the newest accuracy beside it."""
 
-    def __init__(self, progress, label, epochs, steps):
+    def __init__(self, progress, label, epochs, steps, tested):
         super().__init__()
+        self.tested = tested
         self.progress, self.label, self.steps, self.epoch = progress, escape(label), steps, 0
         self.bar = progress.add_task(self.label, total=epochs * steps)
 
@@ -168,6 +177,6 @@ class _Bar(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.progress.update(
             self.bar,
-            description=f"{self.label}, epoch {epoch + 1}: test accuracy {logs['val_accuracy']:.2%}",
+            description=f"{self.label}, epoch {epoch + 1}: {self.tested} {logs['val_accuracy']:.2%}",
             completed=(epoch + 1) * self.steps,
         )

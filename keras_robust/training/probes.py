@@ -6,9 +6,7 @@ from dataclasses import dataclass
 import keras
 import numpy as np
 
-from keras_robust import noise
-from keras_robust.diagnostics.accuracy import clean_accuracy
-from keras_robust.measures import ATTACK, ESTIMATED, HELD_OUT
+from keras_robust.measures import ATTACK, HELD_OUT
 from keras_robust.noise import attack_success_rate
 
 
@@ -62,35 +60,6 @@ def outputs(model: keras.Model, batches: Iterable) -> tuple[np.ndarray, np.ndarr
     """What a model makes of batches of (images, labels), and the labels."""
     pairs = [(np.asarray(model.predict_on_batch(np.asarray(x))), np.asarray(y)) for x, y in batches]
     return tuple(np.concatenate(column) for column in zip(*pairs, strict=True))
-
-
-def estimated_accuracy(batches: Iterable, transition) -> Callable[[keras.Model], dict]:
-    """The accuracy on clean labels and its interval, told from noisy held-out ones by `diagnostics.clean_accuracy`.
-
-    Args:
-        batches: of (images, noisy labels).
-        transition: of the noise; None: `noise.estimate` from the predictions, where cleanlab is installed.
-
-    Returns:
-        A function of a model that ends in logits; it returns nothing where no T is to be had, or none that can be
-        inverted.
-    """
-
-    def measure(model):
-        logits, given = outputs(model, batches)
-        try:
-            T = transition if transition is not None else noise.estimate(_softmax(logits), given)
-            found = clean_accuracy(logits, given, T)
-        except (ImportError, ValueError):
-            return {}
-        return {ESTIMATED: found.estimate, f"{ESTIMATED}_low": found.low, f"{ESTIMATED}_high": found.high}
-
-    return measure
-
-
-def _softmax(logits):
-    shifted = np.exp(logits - logits.max(axis=-1, keepdims=True), dtype="float64")
-    return shifted / shifted.sum(axis=-1, keepdims=True)
 
 
 class Probing(keras.callbacks.Callback):

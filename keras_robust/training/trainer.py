@@ -10,12 +10,14 @@ from keras_robust.algorithms.reading import Chosen
 from keras_robust.callbacks import DALSchedule, SampleWeightLogger
 from keras_robust.checks import refuse
 from keras_robust.data import Feed, Preprocessing, Splits
+from keras_robust.data.image_folders import Listing
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.losses import RobustLoss
 from keras_robust.noise import NoisyLabels
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.regularization import regularize
 from keras_robust.training.checkpoint import Checkpoint
+from keras_robust.training.judging import Judged
 from keras_robust.training.precision import tf32
 from keras_robust.training.probes import Probe, Probing
 
@@ -37,7 +39,11 @@ class Task:
         preprocessing: what stands before the network and prepares raw images; None: they come prepared.
         probes: what else is measured after each epoch.
         held_out: positions of samples that are not trained on, or None.
-        judged: what is measured on the trained model, a function that returns numbers by name, or None.
+        judged: what the trained model makes of held-out samples, a function of it, or None.
+        logged_besides: samples that are not trained on and are logged, batches (images, {"label", "index"}), or None.
+        images: which image of a user's own is which sample, or None.
+        tested: what the accuracy on `test` is called.
+        clean_test: whether the labels of `test` are clean.
     """
 
     train: dict[str, Any]
@@ -50,7 +56,11 @@ class Task:
     preprocessing: Preprocessing | None = None
     probes: tuple[Probe, ...] = ()
     held_out: Any = None
-    judged: Callable[[Any], dict] | None = None
+    judged: Callable[[Any], Judged] | None = None
+    logged_besides: Any = None
+    images: Listing | None = None
+    tested: str = "test accuracy"
+    clean_test: bool = True
 
     @classmethod
     def of(cls, splits: Splits, network, **measured) -> "Task":
@@ -139,7 +149,8 @@ def train(task: Task, method: Method, seed: int, log, callbacks=(), checkpoint: 
         checkpoint.restore(model)
     seen_in_step = method.algorithm is None or method.algorithm.kind.records
     probe = None if seen_in_step else task.in_order()
-    logger = SampleWeightLogger(log, num_samples=task.num_samples, probe=probe, every=every)
+    keywords = {"num_samples": task.num_samples, "every": every, "held_out": task.logged_besides}
+    logger = SampleWeightLogger(log, probe=probe, **keywords)
     # Keras hands the present rate to a schedule that takes a second argument.
     rate = keras.callbacks.LearningRateScheduler(lambda epoch, _: method.rate(epoch))
     kept = [checkpoint] if checkpoint else []

@@ -204,7 +204,7 @@ def test_pictures_that_are_not_there_are_told_of(comparison_folder, tmp_path):
 
 
 def test_command(comparison_folder, tmp_path, capsys):
-    assert cli.main(["report", str(comparison_folder), "--log", "CE-seed0", "--top", "1"]) == 0
+    assert cli.main(["report", str(comparison_folder), "--log", "CE-seed0", "--n", "1"]) == 0
     assert "report.html: open it in a browser" in capsys.readouterr().out
     assert len(Page(comparison_folder / "CE-seed0" / "report.html").all("li")) == 1
     for seed in ("CE-seed1", "ANLCE-alpha-5-beta-5-seed0", "ANLCE-alpha-5-beta-5-seed1"):

@@ -39,7 +39,7 @@ def test_rows_say_what_the_log_says(tmp_path):
 
 
 def test_command_on_a_run(run_folder, digit_labels, capsys):
-    assert cli.main(["suspects", str(run_folder), "--top", "30"]) == 0
+    assert cli.main(["suspects", str(run_folder), "--n", "30"]) == 0
     printed = capsys.readouterr().out
     assert "digits, pair:0.3, GCE(): the 30 most suspect of 1,438 labels, of which 30 are truly wrong" in printed
     assert "AUROC 1.0000" in printed
@@ -80,7 +80,7 @@ def test_command_on_a_comparison_and_on_a_log(comparison_folder, tmp_path, capsy
         cli.main(["suspects", str(comparison_folder), "--log", "CE-seed0"])
     assert "holds 40 samples, and digits has 1,438 training images" in capsys.readouterr().err
     assert not (comparison_folder / "suspects.csv").exists()
-    command = ["suspects", str(comparison_folder), "--log", "CE-seed0", "--top", "5"]
+    command = ["suspects", str(comparison_folder), "--log", "CE-seed0", "--n", "5"]
     assert cli.main([*command, "--dataset", "none", "--out", str(tmp_path / "new" / "out")]) == 0
     assert [row["sample"] for row in rows_of(tmp_path / "new" / "out" / "suspects.csv")] == ["32", "24", "16", "8", "0"]
     alone = comparison_folder / "CE-seed1" / "weights"

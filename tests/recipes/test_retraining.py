@@ -32,6 +32,9 @@ def test_a_run_is_trained_again_without_its_wrong_labels(tmp_path, capsys):
     expected = labels.clean.copy()
     expected[dropped] = -1  # not trained on
     np.testing.assert_array_equal(after.log.labels, expected)
+    told = (after.folder / "noise.txt").read_text().splitlines()[0]
+    assert told.startswith(f"noise       labels corrected by decisions about suspects: {len(labels.noisy)} labels, ")
+    assert told.endswith("2 dropped; before that symmetric:0.8")
     found = recipes.retrain(run.folder, file, console=QUIET)  # what is done is read
     assert (found.before["wrong"], found.after["wrong"]) == (labels.rate, 0.0)
     assert found.after["last"] == after.accuracy[-1]

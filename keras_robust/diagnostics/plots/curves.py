@@ -5,13 +5,14 @@ import numpy as np
 from keras_robust.diagnostics.plots.canvas import STYLES, axes, finish, lines
 
 
-def accuracy_curves(curves, ax=None, title=None):
-    """Test accuracy by epoch: the mean over runs as a line, the range between the runs as a band.
+def accuracy_curves(curves, ax=None, title=None, measured="accuracy on clean test labels"):
+    """Accuracy by epoch: the mean over runs as a line, the range between the runs as a band.
 
     Args:
         curves: label -> accuracies in [0, 1] of shape (runs, epochs).
         ax: Axes to draw on; a new figure by default.
         title: title of the picture.
+        measured: what the accuracies are.
 
     Returns:
         The Axes; `ax.figure.savefig(path)` writes the picture.
@@ -28,7 +29,7 @@ def accuracy_curves(curves, ax=None, title=None):
         epochs = np.arange(1, runs.shape[1] + 1)
         (line,) = ax.plot(epochs, runs.mean(axis=0), linestyle=STYLES[index % len(STYLES)], label=label)
         ax.fill_between(epochs, runs.min(axis=0), runs.max(axis=0), color=line.get_color(), alpha=0.15, linewidth=0)
-    return finish(ax, "epoch", "accuracy on clean test labels (%)", title)
+    return finish(ax, "epoch", f"{measured} (%)", title)
 
 
 def memorization(curves, ax=None, title=None):

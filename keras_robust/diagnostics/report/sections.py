@@ -16,7 +16,7 @@ from keras_robust.diagnostics.review_size import review_count
 from keras_robust.diagnostics.runs import LoggedRun
 from keras_robust.diagnostics.samples import Samples, samples_of_run
 from keras_robust.diagnostics.statistics import margin_histograms
-from keras_robust.measures import ESTIMATED, headings, measure, measure_log
+from keras_robust.measures import ESTIMATED, WORDS, headings, measure, measure_log
 from keras_robust.noise.estimate import Estimate
 
 # Settings that say nothing, as they are printed.
@@ -175,10 +175,10 @@ def _clean_accuracy(result):
 def _accuracy(run, result):
     """The accuracy that is estimated from noisy labels, or why it is not."""
     if result.get(ESTIMATED) is not None:
-        return f"{_clean_accuracy(result)}, estimated from noisy labels that were held out"
+        return f"{_clean_accuracy(result)}; {result[WORDS]}"
+    if WORDS in result:
+        return result[WORDS]
     if run.settings.get("validation_labels") == "noisy":
-        if (run.folder / "result.json").is_file():
-            return "not estimated: no transition matrix is known, or none that can be inverted"
         return "not estimated yet: it is when the run ends"
     return "not estimated: no labels were held out (keras-robust compare --validation 0.1 holds a tenth)"
 
