@@ -37,7 +37,7 @@ def headings(results) -> dict:
     Where nobody knows clean labels, to test on or of the training samples, what takes them is left out.
     """
     results = list(results)
-    tested = any(result["last"] is not None for result in results)
+    tested = any(result.get("last") is not None for result in results)
     asked = (name for name in ASKED_FOR if any(result.get(name) is not None for result in results))
     return (HEADINGS if tested else {}) | {name: ASKED_FOR[name] for name in asked}
 

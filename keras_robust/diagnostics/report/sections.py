@@ -175,7 +175,7 @@ def _clean_accuracy(result):
 def _accuracy(run, result):
     """The accuracy that is estimated from noisy labels, or why it is not."""
     if result.get(ESTIMATED) is not None:
-        return f"{_clean_accuracy(result)}; {result[WORDS]}"
+        return f"{_clean_accuracy(result)}; {result.get(WORDS, 'of noisy labels that were held out')}"
     if WORDS in result:
         return result[WORDS]
     if run.settings.get("validation_labels") == "noisy":
