@@ -200,9 +200,9 @@ def _scores(model, arrays):
             outputs = keras.Function(model.inputs, model.outputs)(arrays)
         except (ValueError, TypeError) as error:
             raise ValueError(
-                f"Keras on {keras.backend.backend()} cannot call {model.name} on texts, as a model that holds another "
-                f"model with a text layer in it: {error}. Put the text layer into the outer model, or check on "
-                "TensorFlow."
+                f"Keras on {keras.backend.backend()} cannot call {model.name} on texts: it holds another model with a "
+                "text layer in it, or a layer that takes no texts there. Put the text layer into the outer model, or "
+                "check on TensorFlow."
             ) from error
     else:
         tensors = [keras.ops.convert_to_tensor(array) for array in arrays]

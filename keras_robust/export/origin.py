@@ -90,7 +90,11 @@ def describe(network: keras.Model, loss, signature: Signature, settings: dict, r
         "form": FORM,
         "versions": {"keras_robust": __version__, "python": platform.python_version(), **_packages(backend)},
         "backend": backend,
-        "model": {"class": type(network).__name__, "parameters": network.count_params(), "weights": weights_checksum(network)},
+        "model": {
+            "class": type(network).__name__,
+            "parameters": network.count_params(),
+            "weights": weights_checksum(network),
+        },
         "loss": losses,
         "signature": asdict(signature),
         "mapped": signature.mapped,

@@ -30,6 +30,9 @@ def write_saved_model(model: keras.Model, folder: pathlib.Path, signature: Signa
         pairs = zip(signature.heads, scores_of(named), strict=True)
         return {head.served(name): tensor for head, one in pairs for name, tensor in _answers(head, one).items()}
 
+    def alone(place, head):
+        return lambda named: _answers(head, scores_of(named)[place])
+
     archive = keras.export.ExportArchive()
     # Not the model: that would keep what only training uses, such as the states of dropout. Tables have to be named.
     for table in _tables(model):
@@ -38,11 +41,7 @@ def write_saved_model(model: keras.Model, folder: pathlib.Path, signature: Signa
     archive.add_endpoint(NAME, together, input_signature=[specs])
     if len(signature.heads) > 1:
         for place, head in enumerate(signature.heads):
-            archive.add_endpoint(
-                head.name,
-                lambda named, place=place, head=head: _answers(head, scores_of(named)[place]),
-                input_signature=[specs],
-            )
+            archive.add_endpoint(head.name, alone(place, head), input_signature=[specs])
     archive.write_out(str(folder), verbose=False)
     if warmup is not None:
         _write_warmup(folder / WARMUP, dict(zip(signature.names, warmup, strict=True)))
@@ -68,16 +67,23 @@ def _answers(head, scores):
 def pixels(encoded, shape, dtype, unit):
     """Encoded images (batch,) as the model has them, (batch, height, width, channels).
 
-    JPEG and PNG, as TensorFlow decodes them into the channels of the model. Where the model has a size, an image of
-    another one is resized to it, bilinear with antialiasing, the ratio of its sides not kept.
+    JPEG (decoded with the accurate transform, as Pillow does) and PNG, into the channels of the model. Where the model
+    has a size, an image of another one is resized to it, bilinear with antialiasing, its sides' ratio not kept.
     """
     import tensorflow as tf
 
     _, height, width, channels = shape
 
     def decoded(data):
-        image = tf.io.decode_image(data, channels=channels, expand_animations=False)
-        image = tf.cast(tf.ensure_shape(image, (None, None, channels)), "float32")
+        if channels == 4:
+            image = tf.io.decode_png(data, channels)
+        else:
+            image = tf.cond(
+                tf.io.is_jpeg(data),
+                lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
+                lambda: tf.io.decode_png(data, channels),
+            )
+        image = tf.cast(image, "float32")
         if height is not None and width is not None:
             image = tf.image.resize(image, (height, width), "bilinear", antialias=True)
         return image
