@@ -1,5 +1,6 @@
 """Where a version came from: a small file beside the graph, which no server reads."""
 
+import functools
 import hashlib
 import importlib.metadata
 import json
@@ -130,11 +131,14 @@ def weights_checksum(model: keras.Model) -> str:
 
 def _packages(backend):
     found = {"keras": keras.__version__, "numpy": np.__version__, backend: sys.modules[backend].__version__}
-    if "tensorflow" not in found:
-        # Not imported here, and installed under more than one name: tensorflow, tensorflow-cpu, ...
-        (distribution, *_) = importlib.metadata.packages_distributions()["tensorflow"]
-        found["tensorflow"] = importlib.metadata.version(distribution)
-    return found
+    return found if "tensorflow" in found else found | {"tensorflow": _tensorflow()}
+
+
+@functools.cache
+def _tensorflow():
+    """The version of TensorFlow where it is not imported: it is installed as tensorflow, tensorflow-cpu, ..."""
+    distribution, *_ = importlib.metadata.packages_distributions()["tensorflow"]
+    return importlib.metadata.version(distribution)
 
 
 def _loss(loss):
