@@ -109,7 +109,7 @@ FLOORS = [
         "training.measures",
     ],
     ["training.jobs", "training"],
-    ["export.heads", "export.signature", "export.saved_model", "export.versions", "export.origin"],
+    ["export.heads", "export.signature", "export.saved_model", "export.versions", "export.lineage"],
     ["export.tensorflow_serving", "export.asking", "export.checking", "export"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],

@@ -11,7 +11,7 @@ import numpy as np
 
 from keras_robust.checks import at_least, refuse
 from keras_robust.export import asking
-from keras_robust.export.origin import origin, weights_checksum
+from keras_robust.export.lineage import origin, weights_checksum
 from keras_robust.export.signature import NAME, Input, Signature, read_batch, structure_of
 from keras_robust.export.tensorflow_serving import alone, demand, network_of, own_model
 from keras_robust.export.versions import version_folder

@@ -11,7 +11,7 @@ import keras
 from keras_robust.algorithms.base import Algorithm
 from keras_robust.checks import missing, refuse
 from keras_robust.data.preprocessing import for_serving, preprocessing_of
-from keras_robust.export.origin import describe, write_origin
+from keras_robust.export.lineage import describe, write_origin
 from keras_robust.export.saved_model import write_saved_model
 from keras_robust.export.signature import read_batch, read_signature
 from keras_robust.export.versions import write_version

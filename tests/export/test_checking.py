@@ -10,7 +10,7 @@ from keras import layers
 
 import keras_robust as kr
 from keras_robust.export import check, checking, origin
-from keras_robust.export.origin import FILE, describe, write_origin
+from keras_robust.export.lineage import FILE, describe, write_origin
 from keras_robust.export.signature import read_signature
 from keras_robust.export.tensorflow_serving import network_of, own_model
 from keras_robust.export.versions import write_version
