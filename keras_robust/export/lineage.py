@@ -61,6 +61,7 @@ def origin(directory, version: int | None = None) -> dict:
 
     >>> import json
     >>> (tmp_path / "1" / "assets.extra").mkdir(parents=True)
+    >>> (tmp_path / "1" / "saved_model.pb").touch()
     >>> _ = (tmp_path / "1" / FILE).write_text(json.dumps({"form": 1, "facts": {"data": "2031-05"}}))
     >>> origin(tmp_path)["facts"]
     {'data': '2031-05'}
