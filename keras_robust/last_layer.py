@@ -37,11 +37,28 @@ def ends_in(model: keras.Model, output: int = 0) -> str | None:
 def contradictions(model: keras.Model) -> list[tuple]:
     """(loss, what the model ends in) for each compiled loss that reads something else than it is given."""
     found = []
-    for output, loss in _by_output(model):
+    for output, loss in losses_by_output(model, getattr(model, "loss", None)):
         reads, end = getattr(loss, "from_logits", None), ends_in(model, output)
         if isinstance(reads, bool) and end is not None and reads != (end == "logits"):
             found.append((loss, end))
     return found
+
+
+def losses_by_output(model: keras.Model, loss) -> list[tuple]:
+    """(number of the output, loss) of each loss that can be laid to one, of what a model was compiled with."""
+    outputs = _outputs(model)
+    flat = keras.tree.flatten(loss)
+    if len(outputs) < 2:
+        return [(0, one) for one in flat]
+    if isinstance(loss, dict):
+        placed = {name: place for place, name in enumerate(model.output_names)}
+        structure = getattr(model, "_outputs_struct", None)
+        if isinstance(structure, dict):
+            placed |= {name: place for place, name in enumerate(sorted(structure))}
+        return [(placed[name], one) for name, one in loss.items() if name in placed]
+    if len(flat) == len(outputs):
+        return list(enumerate(flat))
+    return [(output, flat[0]) for output in range(len(outputs))] if len(flat) == 1 else []
 
 
 def check_last_layer(model: keras.Model, stacklevel: int = 3) -> None:
@@ -79,23 +96,6 @@ def _outputs(model):
         return list(model.outputs or ())
     except (AttributeError, ValueError):
         return []
-
-
-def _by_output(model):
-    """(number of the output, loss) of each compiled loss that can be laid to one."""
-    loss, outputs = getattr(model, "loss", None), _outputs(model)
-    flat = keras.tree.flatten(loss)
-    if len(outputs) < 2:
-        return [(0, one) for one in flat]
-    if isinstance(loss, dict):
-        placed = {name: place for place, name in enumerate(model.output_names)}
-        structure = getattr(model, "_outputs_struct", None)
-        if isinstance(structure, dict):
-            placed |= {name: place for place, name in enumerate(sorted(structure))}
-        return [(placed[name], one) for name, one in loss.items() if name in placed]
-    if len(flat) == len(outputs):
-        return list(enumerate(flat))
-    return [(output, flat[0]) for output in range(len(outputs))] if len(flat) == 1 else []
 
 
 def _end(tensor):

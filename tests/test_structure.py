@@ -79,7 +79,6 @@ FLOORS = [
     ["algorithms.elr", "algorithms.small_loss", "algorithms.self_adaptive", "algorithms.nlnl"],
     ["algorithms.co_teaching", "algorithms.co_teaching_plus", "algorithms.jocor", "algorithms"],
     ["algorithms.reading"],
-    ["export.signature", "export.saved_model", "export.versions", "export.tensorflow_serving", "export"],
     [
         "diagnostics.plots.canvas",
         "diagnostics.plots.pixels",
@@ -119,6 +118,8 @@ FLOORS = [
         "training.folder",
     ],
     ["training.jobs", "training"],
+    ["export.heads", "export.signature", "export.saved_model", "export.versions", "export.lineage"],
+    ["export.tensorflow_serving", "export.asking", "export.checking", "export"],
     ["recipes.moving", "recipes.cell", "recipes.rules", "recipes.schema", "recipes.obtained"],
     ["recipes.table", "recipes.find"],
     ["recipes.probing", "recipes.scales", "recipes.planning", "recipes.report", "recipes.runner", "recipes.grid"],

@@ -6,39 +6,92 @@ import keras
 
 from keras_robust.export.signature import NAME, Signature, structure_of
 
-# Where TensorFlow Serving looks for requests that it answers before a version takes its place.
-WARMUP = pathlib.PurePath("assets.extra", "tf_serving_warmup_requests")
+# For what lies beside the graph and is no part of it; TensorFlow Serving reads one file of it, the requests that it
+# answers before a version takes its place.
+EXTRA = "assets.extra"
+WARMUP = pathlib.PurePath(EXTRA, "tf_serving_warmup_requests")
 
 
 def write_saved_model(model: keras.Model, folder: pathlib.Path, signature: Signature, warmup=None) -> None:
-    """Writes the network of a model and one signature into a folder, in float32, with no other variable."""
+    """Writes the network of a model and its signatures into a folder, in float32, with no other variable."""
     import tensorflow as tf
 
     structure = structure_of(model)
 
-    def answer(named):
-        inputs = keras.tree.pack_sequence_as(structure, [named[name] for name in signature.names])
-        scores = tf.cast(model(inputs, training=False), "float32")
-        probabilities = tf.nn.softmax(scores) if signature.from_logits else scores
-        outputs = {"probabilities": probabilities}
-        if signature.top_k:
-            outputs["scores"], classes = tf.math.top_k(probabilities, signature.top_k)
-            names = signature.class_names
-            outputs["classes"] = tf.cast(classes, "int64") if names is None else tf.gather(tf.constant(names), classes)
-        return outputs
+    def scores_of(named):
+        tensors = [
+            named[one.name] if one.unit is None else pixels(named[one.name], one.shape, one.dtype, one.unit)
+            for one in signature.inputs
+        ]
+        scores = keras.tree.flatten(model(keras.tree.pack_sequence_as(structure, tensors), training=False))
+        return [tf.cast(one, "float32") for one in scores]
+
+    def together(named):
+        pairs = zip(signature.heads, scores_of(named), strict=True)
+        return {head.served(name): tensor for head, one in pairs for name, tensor in _answers(head, one).items()}
+
+    def alone(place, head):
+        return lambda named: _answers(head, scores_of(named)[place])
 
     archive = keras.export.ExportArchive()
     # Not the model: that would keep what only training uses, such as the states of dropout. Tables have to be named.
     for table in _tables(model):
         archive.track(table)
-    specs = {
-        name: tf.TensorSpec((None, *tensor.shape[1:]), tensor.dtype, name)
-        for name, tensor in zip(signature.names, model.inputs, strict=True)
-    }
-    archive.add_endpoint(NAME, answer, input_signature=[specs])
+    specs = {one.name: tf.TensorSpec((None, *one.served[0][1:]), one.served[1], one.name) for one in signature.inputs}
+    archive.add_endpoint(NAME, together, input_signature=[specs])
+    if len(signature.heads) > 1:
+        for place, head in enumerate(signature.heads):
+            archive.add_endpoint(head.name, alone(place, head), input_signature=[specs])
     archive.write_out(str(folder), verbose=False)
     if warmup is not None:
         _write_warmup(folder / WARMUP, dict(zip(signature.names, warmup, strict=True)))
+
+
+def _answers(head, scores):
+    """What an output answers with, by name."""
+    import tensorflow as tf
+
+    if head.kind == "values":
+        return {"values": scores}
+    if head.from_logits:
+        scores = tf.nn.softmax(scores) if head.kind == "classes" else tf.sigmoid(scores)
+    answers = {"probabilities": scores}
+    if head.top_k:
+        ranked = tf.concat([1.0 - scores, scores], axis=-1) if head.no_and_yes else scores
+        answers["scores"], classes = tf.math.top_k(ranked, head.top_k)
+        names = head.class_names
+        answers["classes"] = tf.cast(classes, "int64") if names is None else tf.gather(tf.constant(names), classes)
+    return answers
+
+
+def pixels(encoded, shape, dtype, unit):
+    """Encoded images (batch,) as the model has them, (batch, height, width, channels).
+
+    JPEG (decoded with the accurate transform, as Pillow does) and PNG, into the channels of the model. Where the model
+    has a size, an image of another one is resized to it, bilinear with antialiasing, its sides' ratio not kept.
+    """
+    import tensorflow as tf
+
+    _, height, width, channels = shape
+
+    def decoded(data):
+        if channels == 4:
+            image = tf.io.decode_png(data, channels)
+        else:
+            image = tf.cond(
+                tf.io.is_jpeg(data),
+                lambda: tf.io.decode_jpeg(data, channels, dct_method="INTEGER_ACCURATE"),
+                lambda: tf.io.decode_png(data, channels),
+            )
+        image = tf.cast(image, "float32")
+        if height is not None and width is not None:
+            image = tf.image.resize(image, (height, width), "bilinear", antialias=True)
+        return image
+
+    images = tf.map_fn(decoded, encoded, fn_output_signature=tf.TensorSpec((height, width, channels), "float32"))
+    if dtype == "uint8":
+        return tf.cast(tf.clip_by_value(tf.round(images), 0.0, 255.0), "uint8")
+    return tf.cast(images * (unit / 255.0), dtype)
 
 
 def _tables(model):

@@ -10,15 +10,40 @@ from typing import Any
 import keras
 import numpy as np
 
-from keras_robust.checks import at_least, refuse
-from keras_robust.class_names import names_by_id
-from keras_robust.last_layer import contradictions, ends_in
+from keras_robust.checks import refuse
+from keras_robust.export.heads import Head, output_names, read_heads
 from keras_robust.noise import storage
 
 NAME = "serving_default"
 
 # Names that Keras counts up by itself, which differ from one process to the next.
 AUTOMATIC = re.compile(r"(keras_tensor|input_layer)(_\d+)?")
+# Names that a SavedModel has for parts of its own.
+TAKEN = {NAME, "signatures", "variables", "trainable_variables", "non_trainable_variables"}
+
+
+@dataclass(frozen=True)
+class Input:
+    """One input of a served model.
+
+    Attributes:
+        name: as it is served.
+        given: as the model has it; `name` where Keras counted it up.
+        shape: of the model's tensor, with None for what is free.
+        dtype: of the model's tensor.
+        unit: what a white pixel is to the model, where the input is served as encoded images; else None.
+    """
+
+    name: str
+    given: str
+    shape: tuple
+    dtype: str
+    unit: float | None = None
+
+    @property
+    def served(self) -> tuple:
+        """Shape and dtype of what a request holds."""
+        return (self.shape, self.dtype) if self.unit is None else ((None,), "string")
 
 
 @dataclass(frozen=True)
@@ -26,16 +51,29 @@ class Signature:
     """The question that a served model answers.
 
     Attributes:
-        names: names of the inputs, in the order of `model.inputs`.
-        from_logits: whether the model ends in logits.
-        class_names: a name for each class, or None.
-        top_k: how many classes an answer names; 0: none.
+        inputs: in the order of `model.inputs`.
+        heads: in the order of `model.outputs`.
     """
 
-    names: list[str]
-    from_logits: bool
-    class_names: list[str] | None
-    top_k: int
+    inputs: list[Input]
+    heads: list[Head]
+
+    @property
+    def names(self) -> list[str]:
+        """Names of the inputs."""
+        return [one.name for one in self.inputs]
+
+    @property
+    def mapped(self) -> dict[str, str]:
+        """Names of the model that TensorFlow does not take, and those that are served in their place."""
+        pairs = [(one.given, one.name) for one in (*self.inputs, *self.heads)]
+        return {given: name for given, name in pairs if name not in ("", given)}
+
+    @classmethod
+    def of(cls, facts: dict) -> "Signature":
+        """The signature that `dataclasses.asdict` took apart, perhaps by way of JSON."""
+        inputs = [Input(**one | {"shape": tuple(one["shape"])}) for one in facts["inputs"]]
+        return cls(inputs, [Head(**one) for one in facts["heads"]])
 
     def save(self, path: pathlib.Path, warmup: list | None) -> None:
         """Writes it, and the inputs of a request to warm up with, for another process."""
@@ -46,66 +84,94 @@ class Signature:
     def load(cls, path: pathlib.Path) -> tuple["Signature", list | None]:
         arrays, facts = storage.read(path)
         warmup = [arrays[str(i)] for i in range(len(arrays))]
-        return cls(**facts), warmup or None
+        return cls.of(facts), warmup or None
 
 
-def read_signature(model: keras.Model, class_names=None, top_k=None, from_logits=None) -> Signature:
-    """The signature of a model with one output of class scores.
+def read_signature(
+    model: keras.Model,
+    class_names=None,
+    top_k=None,
+    from_logits=None,
+    answers=None,
+    images=None,
+    unit=None,
+    loss=None,
+) -> Signature:
+    """The signature of a model; `loss` is what it was compiled with, where it does not say so itself.
 
     Raises:
-        ValueError: for a model without known inputs, or with more than one output; for class names or a top k that do
-            not fit its classes; if nothing tells logits from probabilities.
+        ValueError: for a model without known inputs; for arguments that do not fit its inputs or outputs; if nothing
+            tells what an output holds.
 
     Warns:
-        UserWarning: for inputs that are served under other names than theirs.
+        UserWarning: for inputs and outputs that are served under other names than theirs.
 
     Example:
 
     >>> model = keras.Sequential([keras.Input((3,), name="pixels"), keras.layers.Dense(2)])
-    >>> read_signature(model, class_names=["cat", "dog"])
-    Signature(names=['pixels'], from_logits=True, class_names=['cat', 'dog'], top_k=1)
+    >>> signature = read_signature(model, class_names=["cat", "dog"])
+    >>> signature.names, signature.heads[0].answers
+    (['pixels'], ['probabilities', 'classes', 'scores'])
     """
-    classes = _number_of_classes(model)
-    if class_names is not None:
-        class_names = names_by_id("serving", class_names, classes)
-    top_k = at_least(1, integer=True, optional=True, high=classes).check("serving", "top_k", top_k)
-    if from_logits not in (None, True, False):
-        refuse("serving", "from_logits", "True, False or None", from_logits)
-    if from_logits is None:
-        from_logits = ends_in_logits(model)
-    return Signature(_names(model), bool(from_logits), class_names, top_k or int(class_names is not None))
+    _check(model)
+    loss = getattr(model, "loss", None) if loss is None else loss
+    inputs = [Input(*named, *of) for named, of in zip(_input_names(model), _encoded(model, images, unit), strict=True)]
+    names = [_served(name, "output") for name in output_names(model)] if len(model.outputs) > 1 else [""]
+    if len(set(names)) < len(names):
+        refuse("serving", "model", "a model whose outputs have different names, letters, digits and _", names)
+    signature = Signature(inputs, read_heads(model, names, loss, class_names, top_k, from_logits, answers))
+    if signature.mapped:
+        changed = ", ".join(f"{given!r} as {name!r}" for given, name in signature.mapped.items())
+        warnings.warn(
+            f"TensorFlow names inputs and outputs by letters, digits and _, and not by a word of Python's: served are "
+            f"{changed}.",
+            stacklevel=3,
+        )
+    return signature
 
 
-def read_warmup(model: keras.Model, signature: Signature, warmup) -> list[np.ndarray] | None:
-    """The inputs of one request, in the order of the model's, in its dtypes.
+def read_batch(inputs: list[Input], given, owner: str, argument: str) -> list[np.ndarray]:
+    """Arrays in the order of the inputs, in the dtypes of the requests that hold them.
+
+    Args:
+        inputs: what is asked for.
+        given: an array, or for several inputs a dict by name or a list.
+        owner, argument: who asks, for the error.
 
     Raises:
-        ValueError: if they do not fit the model.
+        ValueError: if they do not fit the inputs.
     """
-    if warmup is None:
-        return None
-    names = signature.names
-    given = warmup
+    names = [one.name for one in inputs]
+    rule = f"a dict or a list of the inputs {', '.join(names)}"
     if isinstance(given, dict):
-        served = dict(zip((tensor.name for tensor in model.inputs), names, strict=True))
-        given = {served.get(name, name): value for name, value in given.items()}
-        if given.keys() != set(names):
-            refuse("serving", "warmup", f"a dict of the inputs {', '.join(names)}", sorted(given))
-        given = [given[name] for name in names]
+        served = {one.given: one.name for one in inputs}
+        by_name = {served.get(name, name): value for name, value in given.items()}
+        if by_name.keys() != set(names):
+            refuse(owner, argument, f"a dict of the inputs {', '.join(names)}", sorted(map(str, given)))
+        given = [by_name[name] for name in names]
     elif len(names) == 1:
         given = [given]
     if not isinstance(given, list | tuple) or len(given) != len(names):
-        refuse("serving", "warmup", f"a dict or a list of the inputs {', '.join(names)}", type(warmup).__name__)
-    arrays = []
-    for name, tensor, value in zip(names, model.inputs, given, strict=True):
-        array, dtype = np.asarray(value), tensor.dtype
-        fits = array.ndim == len(tensor.shape) and len(array) > 0
-        fits = fits and all(want in (None, size) for want, size in zip(tensor.shape[1:], array.shape[1:], strict=True))
-        if not fits or (dtype != "string" and not np.can_cast(array.dtype, dtype, "same_kind")):
-            rule = f"a batch for the input {name!r}, of shape {(None, *tensor.shape[1:])} and dtype {dtype}"
-            refuse("serving", "warmup", rule, f"shape {array.shape} and dtype {array.dtype}")
-        arrays.append(array if dtype == "string" else array.astype(dtype))
+        refuse(owner, argument, rule, type(given).__name__)
+    arrays = [_fitting(one, value, owner, argument) for one, value in zip(inputs, given, strict=True)]
+    if len(lengths := {len(array) for array in arrays}) > 1:
+        refuse(owner, argument, "as many rows for each input", sorted(lengths))
     return arrays
+
+
+def _fitting(one, value, owner, argument):
+    array, (shape, dtype) = np.asarray(value), one.served
+    if array.dtype.kind == "O":
+        # A column of texts, or of encoded images; anything else is refused below.
+        texts = all(isinstance(text, str | bytes) for text in array.flat)
+        array = np.array(array.tolist()) if texts else array
+    fits = array.ndim == len(shape) and len(array) > 0
+    fits = fits and all(want in (None, size) for want, size in zip(shape[1:], array.shape[1:], strict=True))
+    typed = array.dtype.kind in "US" if dtype == "string" else array.dtype.kind in "biuf"
+    if not fits or not typed or (dtype != "string" and not np.can_cast(array.dtype, dtype, "same_kind")):
+        rule = f"a batch for the input {one.name!r}, of shape {(None, *shape[1:])} and dtype {dtype}"
+        refuse(owner, argument, rule, f"shape {array.shape} and dtype {array.dtype}")
+    return array if dtype == "string" else array.astype(dtype)
 
 
 def structure_of(model: keras.Model) -> Any:
@@ -113,74 +179,57 @@ def structure_of(model: keras.Model) -> Any:
     return model.inputs[0] if isinstance(model, keras.Sequential) else model.input
 
 
-def _number_of_classes(model):
-    rule = "a built Keras model with known inputs and one output (batch, ..., classes)"
+def _check(model):
+    rule = "a built Keras model with known inputs and outputs"
     if not isinstance(model, keras.Model):
         refuse("serving", "model", rule, model)
     try:
         inputs, outputs = model.inputs, model.outputs
     except AttributeError:
         inputs = outputs = None
-    if not inputs:
+    if not inputs or not outputs:
         rule += "; one that is a class of its own: keras.Model(inputs, model(inputs)) with inputs = keras.Input(...)"
         refuse("serving", "model", rule, model)
-    if len(outputs) != 1 or len(outputs[0].shape) < 2 or (outputs[0].shape[-1] or 0) < 2:
-        refuse("serving", "model", rule, f"{model.name} with outputs {[output.shape for output in outputs]}")
-    return outputs[0].shape[-1]
 
 
-def _names(model):
+def _encoded(model, images, unit):
+    """Shape, dtype and unit of each input; the unit is that of encoded images, where they are asked for."""
+    if images not in (None, "bytes"):
+        refuse("serving", "images", '"bytes" or None', images)
+    if unit is not None and (images is None or isinstance(unit, bool) or unit not in (1, 255)):
+        refuse("serving", "unit", '1 or 255, what a white pixel is to the model, and only with images="bytes"', unit)
+    facts = [(tuple(tensor.shape), str(tensor.dtype)) for tensor in model.inputs]
+    if images is None:
+        return facts
+    found = [len(shape) == 4 and shape[-1] in (1, 3, 4) and dtype != "string" for shape, dtype in facts]
+    if not any(found):
+        rule = "None for a model without an input (batch, height, width, channels) of 1, 3 or 4 channels"
+        refuse("serving", "images", rule, images)
+    for is_image, (_, dtype) in zip(found, facts, strict=True):
+        if is_image and unit is None and dtype != "uint8":
+            refuse("serving", "unit", f"1 or 255, what a white pixel is to an input of dtype {dtype}", unit)
+        if is_image and dtype == "uint8" and unit == 1:
+            refuse("serving", "unit", "255 or None for an input of dtype uint8", unit)
+    return [(*of, float(unit or 255)) if is_image else of for is_image, of in zip(found, facts, strict=True)]
+
+
+def _input_names(model):
+    """(name as served, name in the model) of each input."""
     given = [tensor.name for tensor in model.inputs]
     numbers = [""] if len(given) == 1 else [f"_{i}" for i in range(1, len(given) + 1)]
-    names = []
-    for name, number in zip(given, numbers, strict=True):
-        names.append(f"inputs{number}" if AUTOMATIC.fullmatch(name) else _served(name))
-    if len(set(names)) < len(names):
+    named = [
+        (f"inputs{number}",) * 2 if AUTOMATIC.fullmatch(name) else (_served(name, "input"), name)
+        for name, number in zip(given, numbers, strict=True)
+    ]
+    if len({name for name, _ in named}) < len(named):
         refuse("serving", "model", "a model whose inputs have different names, letters, digits and _", given)
-    pairs = zip(given, names, strict=True)
-    if changed := [f"{old!r} as {new!r}" for old, new in pairs if old != new and not AUTOMATIC.fullmatch(old)]:
-        warnings.warn(
-            f"TensorFlow names inputs by letters, digits and _, and not by a word of Python's: served are the inputs "
-            f"{', '.join(changed)}.",
-            stacklevel=4,
-        )
-    return names
+    return named
 
 
-def _served(name):
+def _served(name, kind):
     """The name, or the nearest that TensorFlow takes for an argument: Python's rule, in ASCII, without "self"."""
     plain = re.sub("[^A-Za-z0-9_]", "_", name)
-    if plain[0] in "_0123456789" or keyword.iskeyword(plain) or plain == "self":
-        plain = f"input_{plain.strip('_')}".strip("_")
+    taken = plain == "self" if kind == "input" else plain in TAKEN
+    if plain[0] in "_0123456789" or keyword.iskeyword(plain) or taken:
+        plain = f"{kind}_{plain.strip('_')}".strip("_")
     return plain
-
-
-def ends_in_logits(model: keras.Model) -> bool:
-    """Whether a model ends in logits. What its loss says and what its last layer is, where both know, must agree.
-
-    Raises:
-        ValueError: if they do not, or if neither knows.
-
-    Example:
-
-    >>> ends_in_logits(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, "softmax")]))
-    False
-    """
-    loss = keras.tree.flatten(getattr(model, "loss", None))
-    by_loss = getattr(loss[0], "from_logits", None) if len(loss) == 1 else None
-    by_layer = {"logits": True, "probabilities": False}.get(ends_in(model))
-    if by_layer is not None and (found := contradictions(model)):
-        contradicting, end = found[0]
-        reads = "logits" if contradicting.from_logits else "probabilities"
-        raise ValueError(
-            f"The model ends in {end}, and its loss, "
-            f"{type(contradicting).__name__}(from_logits={contradicting.from_logits}), reads {reads}: one of them is "
-            f"wrong. Train it anew, or say what the model ends in by from_logits={by_layer}."
-        )
-    known = by_layer if by_loss is None else by_loss
-    if known is None:
-        raise ValueError(
-            "Neither the loss of the model nor its last layer tells whether it ends in logits or in probabilities. "
-            "Say so: from_logits=True or from_logits=False."
-        )
-    return known

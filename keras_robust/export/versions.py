@@ -1,13 +1,18 @@
 """A folder of numbered versions, as a model server watches it: a version is there whole or not at all."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import pathlib
 import re
 import tempfile
 from collections.abc import Callable
 
-from keras_robust.checks import at_least
+from keras_robust.checks import at_least, refuse
+
+# What marks a folder as a SavedModel.
+GRAPH = "saved_model.pb"
 
 
 def versions_in(directory) -> list[int]:
@@ -23,6 +28,46 @@ def versions_in(directory) -> list[int]:
     with contextlib.suppress(FileNotFoundError):
         return sorted(int(name) for name in os.listdir(directory) if re.fullmatch("[0-9]+", name))
     return []
+
+
+def version_folder(directory, version: int | None = None) -> pathlib.Path:
+    """The folder of one version.
+
+    Args:
+        directory: folder of the versions, or that of one version.
+        version: which one; None: the latest.
+
+    Raises:
+        FileNotFoundError: if there is no such folder or version, or no SavedModel in it.
+        ValueError: for a number beside the folder of one version.
+
+    Example:
+
+    >>> for name in ("2", "10"):
+    ...     _ = write_version(tmp_path, int(name), lambda folder: (folder / GRAPH).write_text("graph"))
+    >>> version_folder(tmp_path).name, version_folder(tmp_path / "2").name
+    ('10', '2')
+    """
+    directory = pathlib.Path(directory)
+    version = at_least(1, integer=True, optional=True).check("export", "version", version)
+    if not directory.is_dir():
+        raise FileNotFoundError(f"There is no folder {directory}.")
+    if (directory / GRAPH).is_file():
+        if version is not None:
+            refuse("export", "version", f"None: {directory} is the folder of one version", version)
+        return directory
+    there = versions_in(directory)
+    if not there or version not in (None, *there):
+        which = f"version {version}" if version is not None else "version of a model"
+        raise FileNotFoundError(
+            f"{directory} holds no {which}: neither {GRAPH} nor a folder of that number with it. Versions there: "
+            f"{', '.join(map(str, there)) or 'none'}."
+        )
+    number = there[-1] if version is None else version
+    folder = next(path for path in directory.iterdir() if path.name.isdecimal() and int(path.name) == number)
+    if not (folder / GRAPH).is_file():
+        raise FileNotFoundError(f"{folder} is no version of a model: it lacks {GRAPH}.")
+    return folder
 
 
 def write_version(directory, version: int | None, write: Callable[[pathlib.Path], None]) -> pathlib.Path:
@@ -71,16 +116,38 @@ def _publish(folder, directory, version):
     number = version or max(versions_in(directory), default=0) + 1
     while True:
         path = directory / str(number)
-        try:
-            # Renaming alone would take the place of an empty folder.
-            if not path.exists():
-                return folder.rename(path)
-        except OSError:
-            if not path.exists():
-                raise
+        if _rename_to_new(folder, path):
+            return path
         if version is not None:
             _refuse_taken(directory, version)
         number += 1
+
+
+def _rename_to_new(folder, path):
+    """Renames a folder, and says whether: not where anything stands at the new path, an empty folder included.
+
+    Plain renaming takes the place of an empty folder. Linux has a call that does not, in one step; where it is missing,
+    or the disk does not know it, one looks first, and a folder that appears in that moment is replaced.
+    """
+    call = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None) if os.name == "posix" else None
+    if call is not None:
+        at_here, no_replace = -100, 1
+        if call(at_here, os.fsencode(folder), at_here, os.fsencode(path), no_replace) == 0:
+            return True
+        number = ctypes.get_errno()
+        if number == errno.EEXIST:
+            return False
+        if number not in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP):
+            raise OSError(number, os.strerror(number), str(folder), None, str(path))
+    if os.path.lexists(path):
+        return False
+    try:
+        os.rename(folder, path)
+    except OSError:
+        if os.path.lexists(path):
+            return False
+        raise
+    return True
 
 
 def _refuse_taken(directory, version):

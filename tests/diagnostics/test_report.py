@@ -129,7 +129,6 @@ def test_a_log_without_clean_labels(write_log, tmp_path):
     write_log(tmp_path / "log", labels, np.where(labels == 0, 1, labels))
     page = page_of(WeightLog(tmp_path / "log"), tmp_path / "page.html", n=2)
     assert "4 epochs logged" in page.text
-    assert page.row("test accuracy, last epoch") == ["-"]
     assert page.row("1")[0].startswith("1.")  # one column, of all labels
     assert "Neither a test accuracy nor clean labels are known" in page.text
     assert "No pictures: the run names no data set" in page.text

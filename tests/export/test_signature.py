@@ -4,10 +4,11 @@ import keras
 import numpy as np
 import pytest
 from keras import layers
+from kinds import OTHER_NAMES
 
 import keras_robust as kr
-from keras_robust.export import serving
-from keras_robust.export.signature import Signature, read_signature, read_warmup
+from keras_robust.export.heads import Head
+from keras_robust.export.signature import Input, Signature, read_batch, read_signature
 
 
 def ending_in(*last, loss=None, **keywords):
@@ -45,41 +46,102 @@ ENDS = {
 @pytest.mark.parametrize("end", ENDS)
 def test_logits_or_probabilities(end):
     make, expected = ENDS[end]
-    assert read_signature(make()).from_logits is expected
+    (head,) = read_signature(make()).heads
+    assert (head.from_logits, head.kind) == (expected, "classes")
+
+
+def head_of(model, **keywords):
+    (head,) = read_signature(model, **keywords).heads
+    return head
 
 
 def test_what_cannot_be_told_is_asked():
-    for unclear in (ending_in(layers.Dense(3), layers.Rescaling(2.0)), ending_in(layers.Dense(3, "sigmoid"))):
-        with pytest.raises(
-            ValueError, match="Neither the loss of the model nor its last layer tells.*from_logits=True"
-        ):
-            read_signature(unclear)
-        assert read_signature(unclear, from_logits=False).from_logits is False
+    unclear = ending_in(layers.Dense(3), layers.Rescaling(2.0))
+    with pytest.raises(ValueError, match="Neither the loss of the model nor its last layer tells.*from_logits=True"):
+        read_signature(unclear)
+    assert head_of(unclear, from_logits=False).from_logits is False
     for last, loss in (("softmax", kr.CE(from_logits=True)), (None, kr.CE())):
         wrong = ending_in(layers.Dense(3, last), loss=loss)
         with pytest.raises(ValueError, match=rf"ends in .* CE\(from_logits={loss.from_logits}\), reads .*one of them"):
             read_signature(wrong)
-        assert read_signature(wrong, from_logits=True).from_logits
+        assert head_of(wrong, from_logits=True).from_logits
+    one = ending_in(layers.Dense(1))
+    with pytest.raises(ValueError, match="ends in one number, and nothing tells what it is.*answers='values'"):
+        read_signature(one)
+    assert head_of(one, answers="values") == Head("", "output_1", "values", 1)
+    assert head_of(one, answers="questions") == Head("", "output_1", "questions", 1, True)
 
 
-# As TensorFlow takes them: it refuses the names on the left, each in words of its own.
-OTHER_NAMES = {
-    **{"class": "input_class", "lambda": "input_lambda", "None": "input_None", "self": "input_self"},
-    **{"9b": "input_9b", "_x": "input_x", "Ü": "input", "2nd image": "input_2nd_image", "a b": "a_b", "x.y": "x_y"},
-}
+@pytest.mark.parametrize(
+    ("last", "loss", "kind", "from_logits"),
+    [
+        (layers.Dense(3, "sigmoid"), None, "questions", False),
+        (layers.Dense(3), kr.Binary(kr.CE(), from_logits=True), "questions", True),
+        (layers.Dense(1), kr.GCE(from_logits=True), "questions", True),
+        (layers.Dense(1, "sigmoid"), kr.GCE(), "questions", False),
+        (layers.Dense(3), keras.losses.BinaryCrossentropy(from_logits=True), "questions", True),
+        (layers.Dense(3), "binary_crossentropy", "questions", True),
+        (layers.Dense(3), keras.losses.CategoricalFocalCrossentropy(from_logits=True), "classes", True),
+        (layers.Dense(3), "mse", "values", False),
+        (layers.Dense(1), keras.losses.Huber(), "values", False),
+    ],
+)
+def test_what_an_output_holds(last, loss, kind, from_logits):
+    head = head_of(ending_in(last, loss=loss))
+    assert (head.kind, head.from_logits) == (kind, from_logits)
 
 
-@pytest.mark.only("tensorflow")  # it writes
-@pytest.mark.filterwarnings("ignore:TensorFlow names inputs")
-def test_every_name_is_served(tmp_path):
-    import tensorflow as tf
+def outputs(**heads):
+    inputs = keras.Input((4,))
+    return keras.Model(inputs, {name: layer(inputs) for name, layer in heads.items()})
 
-    tensors = [keras.Input((2,), name=name) for name in (*OTHER_NAMES, "args", "kwargs", "cls", "name", "match")]
-    model = keras.Model(tensors, layers.Dense(2)(layers.Concatenate()(tensors)))
-    served = tf.saved_model.load(str(serving(model, tmp_path))).signatures["serving_default"]
-    wanted = [*OTHER_NAMES.values(), "args", "kwargs", "cls", "name", "match"]
-    assert sorted(served.structured_input_signature[1]) == sorted(wanted)
-    assert served(**{name: tf.ones((3, 2)) for name in wanted})["probabilities"].shape == (3, 2)
+
+def test_several_outputs():
+    model = outputs(a=layers.Dense(3), b=layers.Dense(2), c=layers.Dense(1))
+    names = {"b": ["x", "y"]}
+    heads = read_signature(model, class_names=names, top_k={"a": 2}, answers={"c": "values"}).heads
+    assert heads == [
+        Head("a", "a", "classes", 3, True, None, 2),
+        Head("b", "b", "classes", 2, True, ["x", "y"], 1),
+        Head("c", "c", "values", 1),
+    ]
+    assert [head.served("values") for head in heads] == ["a_values", "b_values", "c_values"]
+    heads = read_signature(model, answers="values").heads
+    assert {head.kind for head in heads} == {"values"}
+    for key, wrong in (("class_names", ["x", "y"]), ("top_k", {"d": 1}), ("from_logits", {"d": True})):
+        with pytest.raises(ValueError, match=f"`{key}` of serving must be a dict by output, a, b, c"):
+            read_signature(model, **{key: wrong, "answers": {"c": "values"}})
+    with pytest.raises(ValueError, match="The output 'c' ends in one number"):
+        read_signature(model)
+    inputs = keras.Input((4,))
+    listed = keras.Model(inputs, [layers.Dense(3)(inputs), layers.Dense(2, name="variables")(inputs)])
+    with pytest.warns(UserWarning, match="served are 'variables' as 'output_variables'"):
+        assert [head.name for head in read_signature(listed).heads] == ["output_1", "output_variables"]
+    with pytest.raises(ValueError, match="a model whose outputs have different names"):
+        read_signature(outputs(**{"a b": layers.Dense(2), "a-b": layers.Dense(2)}))
+
+
+def test_encoded_images():
+    def served(shape, dtype="uint8", **keywords):
+        inputs = keras.Input(shape, dtype=dtype, name="image")
+        x = layers.GlobalAveragePooling2D()(layers.Rescaling(1.0)(inputs)) if len(shape) == 3 else inputs
+        return read_signature(keras.Model(inputs, layers.Dense(2)(x)), images="bytes", **keywords).inputs[0]
+
+    assert served((8, 9, 3)) == Input("image", "image", (None, 8, 9, 3), "uint8", 255.0)
+    assert served((None, None, 1), "float32", unit=1).unit == 1.0
+    assert served((8, 9, 3)).served == ((None,), "string")
+    for shape, dtype, keywords, rule in (
+        ((8, 9, 3), "float32", {}, "`unit` of serving must be 1 or 255, what a white pixel is to an input of dtype"),
+        ((8, 9, 3), "float32", {"unit": 2}, "`unit` of serving must be 1 or 255"),
+        ((8, 9, 3), "uint8", {"unit": 1}, "`unit` of serving must be 255 or None for an input of dtype uint8"),
+        ((8, 9, 2), "uint8", {}, "`images` of serving must be None for a model without an input"),
+        ((8,), "float32", {}, "`images` of serving must be None for a model without an input"),
+    ):
+        with pytest.raises(ValueError, match=rule):
+            served(shape, dtype, **keywords)
+    for wrong in ({"images": "jpeg"}, {"unit": 1}):
+        with pytest.raises(ValueError, match="of serving must be"):
+            read_signature(ending_in(layers.Dense(2)), **wrong)
 
 
 def test_names_of_inputs():
@@ -91,7 +153,7 @@ def test_names_of_inputs():
     assert names("pixels") == ["pixels"]
     assert names("pixels", None, "input_layer_7") == ["pixels", "inputs_2", "inputs_3"]
     for name, served in OTHER_NAMES.items():
-        with pytest.warns(UserWarning, match=rf"served are the inputs {name!r} as {served!r}\."):
+        with pytest.warns(UserWarning, match=rf"served are {name!r} as {served!r}\."):
             assert names("pixels", name) == ["pixels", served]
     with pytest.raises(ValueError, match="`model` of serving must be a model whose inputs have different names"):
         names("a b", "a-b")
@@ -99,11 +161,15 @@ def test_names_of_inputs():
 
 def test_classes():
     model = ending_in(layers.Dense(3))
-    assert read_signature(model) == Signature(["inputs"], True, None, 0)
-    assert read_signature(model, class_names=np.array([7, 8, 9])) == Signature(["inputs"], True, ["7", "8", "9"], 1)
-    assert read_signature(model, class_names="a b c".split(), top_k=3).top_k == 3
-    assert read_signature(model, class_names={2: "c", 0: "a", 1: "b"}).class_names == ["a", "b", "c"]
-    assert read_signature(model, top_k=2) == Signature(["inputs"], True, None, 2)
+
+    def named(class_names=None, top_k=None):
+        return Head("", "output_1", "classes", 3, True, class_names, top_k or 0)
+
+    assert read_signature(model) == Signature([Input("inputs", "inputs", (None, 4), "float32")], [named()])
+    assert head_of(model, class_names=np.array([7, 8, 9])) == named(["7", "8", "9"], 1)
+    assert head_of(model, class_names="a b c".split(), top_k=3).top_k == 3
+    assert head_of(model, class_names={2: "c", 0: "a", 1: "b"}).class_names == ["a", "b", "c"]
+    assert head_of(model, top_k=2) == named(top_k=2)
     for names in (["a", "b"], "abc", list("abcd"), set("abc"), {"a": 0, "b": 1, "c": 2}):
         with pytest.raises(ValueError, match="`class_names` of serving must be a list of 3 names, one for each class"):
             read_signature(model, class_names=names)
@@ -112,6 +178,15 @@ def test_classes():
             read_signature(model, top_k=k)
     with pytest.raises(ValueError, match="`from_logits` of serving must be True, False or None"):
         read_signature(model, from_logits="yes")
+    with pytest.raises(ValueError, match="`answers` of serving must be one of 'classes', 'questions', 'values'"):
+        read_signature(model, answers="labels")
+    with pytest.raises(ValueError, match="`top_k` of serving must be None for an output that is served as its values"):
+        read_signature(model, answers="values", top_k=1)
+    yes = ending_in(layers.Dense(1, "sigmoid"))
+    assert head_of(yes, class_names=["no", "yes"]).no_and_yes
+    assert not head_of(yes, class_names=["sick"]).no_and_yes
+    with pytest.raises(ValueError, match=r"must be a model whose output is \(batch, ..., K\) with K of at least 2"):
+        read_signature(yes, answers="classes")
 
 
 class OfItsOwn(keras.Model):
@@ -125,12 +200,8 @@ class OfItsOwn(keras.Model):
 
 def test_models_that_cannot_be_served():
     inputs = keras.Input((4,))
-    two = keras.Model(inputs, {"a": layers.Dense(2)(inputs), "b": layers.Dense(2)(inputs)})
-    one_class = ending_in(layers.Dense(1))
-    for model in (two, one_class, "model", layers.Dense(2)):
-        with pytest.raises(
-            ValueError, match="`model` of serving must be a built Keras model with known inputs and one"
-        ):
+    for model in ("model", layers.Dense(2)):
+        with pytest.raises(ValueError, match="`model` of serving must be a built Keras model with known inputs and"):
             read_signature(model)
     own = OfItsOwn()
     own(np.ones((1, 4)))
@@ -144,26 +215,27 @@ def test_warm_up():
     tensors = [keras.Input((2,), name="a b"), keras.Input((None, 3), name="pixels", dtype="uint8")]
     pixels = layers.GlobalAveragePooling1D()(layers.Rescaling(1.0)(tensors[1]))
     model = keras.Model(tensors, layers.Dense(2)(layers.Concatenate()([tensors[0], pixels])))
-    with pytest.warns(UserWarning, match="served are the inputs 'a b' as 'a_b'"):
+    with pytest.warns(UserWarning, match="served are 'a b' as 'a_b'"):
         signature = read_signature(model)
     a, p = np.ones((4, 2)), np.ones((4, 5, 3), "uint8")
     for given in ([a, p], (a, p), {"a b": a, "pixels": p}, {"a_b": a.tolist(), "pixels": p}):
-        arrays = read_warmup(model, signature, given)
+        arrays = read_batch(signature.inputs, given, "serving", "warmup")
         assert [array.dtype for array in arrays] == ["float32", "uint8"]
         assert [array.shape for array in arrays] == [(4, 2), (4, 5, 3)]
-    assert read_warmup(model, signature, None) is None
     for wrong in ([a], a, {"a b": a}, {"a b": a, "pixels": p, "c": a}):
         with pytest.raises(ValueError, match="`warmup` of serving must be a dict .*of the inputs a_b, pixels"):
-            read_warmup(model, signature, wrong)
+            read_batch(signature.inputs, wrong, "serving", "warmup")
     for wrong in (p[:, :, :2], p[0], p[:0], p.astype(float)):
         with pytest.raises(
             ValueError, match=r"a batch for the input 'pixels', of shape \(None, None, 3\) and .* uint8"
         ):
-            read_warmup(model, signature, [a, wrong])
+            read_batch(signature.inputs, [a, wrong], "serving", "warmup")
 
 
 def test_it_travels_to_another_process(tmp_path):
-    signature, arrays = Signature(["a"], False, ["x", "ÿ"], 2), [np.ones((2, 3), "uint8"), np.array(["a", "ü"])]
+    inputs = [Input("a", "b", (None, 2), "float32"), Input("c", "c", (None, None, 3), "uint8", 255.0)]
+    signature = Signature(inputs, [Head("", "output_1", "classes", 2, False, ["x", "ÿ"], 2)])
+    arrays = [np.ones((2, 3), "uint8"), np.array(["a", "ü"])]
     for warmup in (None, arrays):
         signature.save(tmp_path / "signature.npz", warmup)
         again, received = Signature.load(tmp_path / "signature.npz")

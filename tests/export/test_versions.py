@@ -2,11 +2,12 @@
 
 import errno
 import os
+import sys
 
 import pytest
 from harness import once
 
-from keras_robust.export.versions import versions_in, write_version
+from keras_robust.export.versions import _rename_to_new, version_folder, versions_in, write_version
 
 pytestmark = once
 
@@ -69,6 +70,45 @@ def test_an_empty_folder_that_appears_meanwhile_stays(tmp_path):
     assert os.listdir(tmp_path / "1") == os.listdir(tmp_path / "3") == []
 
 
+@pytest.mark.parametrize("system", ["linux", "other"])
+def test_an_empty_folder_of_the_last_moment_stays(tmp_path, monkeypatch, system):
+    """Where the system can, the look and the renaming are one step, so that nobody comes between."""
+    if system == "linux":
+        if not sys.platform.startswith("linux"):
+            pytest.skip("needs renameat2")
+        monkeypatch.setattr(os.path, "lexists", lambda path: False)  # what one sees before it comes
+    else:
+        monkeypatch.setattr("ctypes.CDLL", lambda *args, **keywords: None)
+    folder, taken = tmp_path / ".draft", tmp_path / "1"
+    for path in (folder, taken):
+        path.mkdir()
+    (folder / "graph").touch()
+    assert not _rename_to_new(folder, taken)
+    assert (os.listdir(taken), os.listdir(folder)) == ([], ["graph"])
+    assert _rename_to_new(folder, tmp_path / "2")
+    assert sorted(os.listdir(tmp_path)) == ["1", "2"]
+
+
+def test_the_folder_of_a_version(tmp_path):
+    models = tmp_path / "models"
+    with pytest.raises(FileNotFoundError, match=r"There is no folder .*models\."):
+        version_folder(models)
+    models.mkdir()
+    with pytest.raises(FileNotFoundError, match="holds no version of a model.*Versions there: none"):
+        version_folder(models)
+    for version in (9, 10):
+        write_version(models, version, fill)
+    assert [version_folder(models, version).name for version in (None, 9)] == ["10", "9"]
+    assert version_folder(str(models / "9")) == models / "9"
+    with pytest.raises(FileNotFoundError, match="holds no version 3: .*Versions there: 9, 10"):
+        version_folder(models, 3)
+    with pytest.raises(ValueError, match="`version` of export must be None: .* is the folder of one version"):
+        version_folder(models / "9", 9)
+    (models / "11").mkdir()
+    with pytest.raises(FileNotFoundError, match=r"11 is no version of a model: it lacks saved_model.pb"):
+        version_folder(models)
+
+
 def test_other_entries_are_no_versions(tmp_path):
     for name in (".draft-killed", "tmp", "3x", "½", "-4", "latest"):
         (tmp_path / name).mkdir()
@@ -89,7 +129,8 @@ def test_a_full_disk_leaves_nothing(tmp_path, monkeypatch, moment):
 
     write_version(tmp_path, None, fill)
     if moment != "write":
-        monkeypatch.setattr(*{"fsync": (os, "fsync"), "rename": ("pathlib.Path.rename",)}[moment], full)
+        monkeypatch.setattr(os, moment, full)
+        monkeypatch.setattr("ctypes.CDLL", lambda *args, **keywords: None)  # a system without renameat2
     with pytest.raises(OSError, match="No space left on device"):
         write_version(tmp_path, None, write)
     monkeypatch.undo()
