@@ -109,8 +109,9 @@ def own_images(folder, class_names=None, image_size: int | None = None, network:
     """A data set of a user's own images, for `compare`, recipes and `data.load` in place of a name.
 
     Each folder in `folder` is a class, with all the images in it and below (BMP, GIF, JPEG, PNG); images beside these
-    folders belong to no class and are left out. Labels are taken as they are; nobody knows which are wrong. There are no test images: runs hold out a share of the images with
-    the labels that they have. Pass `folder` as `data_dir` where the row is used.
+    folders belong to no class and are left out. Labels are taken as they are; nobody knows which are wrong. There are
+    no test images: runs hold out a share of the images with the labels that they have. Pass `folder` as `data_dir`
+    where the row is used.
 
     Images are brought to one size, the shorter side scaled and the square in the middle cut out, in three colors, and
     normalized with the mean and the deviation of some of them. Up to 2 GiB of them are kept in memory.
