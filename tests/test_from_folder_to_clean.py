@@ -64,7 +64,7 @@ def test_from_a_folder_to_corrected_folders_and_a_new_training(story, capsys, mo
     root, command = story
     monkeypatch.setenv("COLUMNS", "200")
     run, photos = root / "run", root / "photos"
-    before = {path: path.stat().st_mtime_ns for path in photos.rglob("*")}
+    before = {path: path.stat().st_mtime_ns for path in photos.rglob("*.png")}
     assert cli.main([*command, "--out", str(run)]) == 0  # goes on where it was stopped
     printed = capsys.readouterr().out
     assert f"{N} images of 10 classes in {photos}, brought to 8 x 8 pixels, for cnn2" in printed.replace("\n", "")
@@ -108,11 +108,18 @@ def test_from_a_folder_to_corrected_folders_and_a_new_training(story, capsys, mo
 
     decided = str(of_run / "believed.csv")
     clean = ["clean", str(run), "--log", "CE-seed0", "--corrections", decided, "--folders", str(root / "clean")]
-    assert cli.main(clean) == 0
     corrected = diagnostics.Corrections.read(decided).apply(log.labels).labels
     moved = np.sum(corrected != log.labels)
+    (photos / images[0]["path"]).rename(root / "gone.png")
+    assert_refused_in_one_line(clean, "1 of 600 images are missing, the first: ", capsys)
+    assert not (of_run / "corrected.npz").exists()
+    (root / "gone.png").rename(photos / images[0]["path"])
+    assert cli.main(clean) == 0
     assert f"{N} images, {moved} of them into another class folder; 0 dropped" in capsys.readouterr().out
-    assert {path: path.stat().st_mtime_ns for path in photos.rglob("*")} == before
+    again = [*clean[:-1], str(root / "more")]
+    assert_refused_in_one_line(again, "corrected.npz is there already", capsys)
+    assert not (root / "more").exists()
+    assert {path: path.stat().st_mtime_ns for path in photos.rglob("*.png")} == before
     shares = []
     for folder in (photos, root / "clean"):
         paths, labels, folders = data.folders.image_files(folder)

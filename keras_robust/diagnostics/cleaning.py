@@ -8,7 +8,7 @@ import numpy as np
 from keras_robust.checks import at_least, refuse
 from keras_robust.data.image_folders import LISTING
 from keras_robust.diagnostics.class_folders import Copied, check_new, copy_corrected
-from keras_robust.diagnostics.corrections import Corrected, Corrections, as_corrections
+from keras_robust.diagnostics.corrections import Corrected, Corrections, as_corrections, refuse_existing
 from keras_robust.diagnostics.review_size import review_count
 from keras_robust.diagnostics.runs import LoggedRun
 from keras_robust.diagnostics.suspects import suspect_table
@@ -138,9 +138,10 @@ def clean_labels(
             rule = f"None for a run that was not trained on a folder of images ({run.folder} has no {LISTING})"
             refuse("clean", "folders", rule, str(folders))
         check_new(folders, images)
+    refuse_existing(path, overwrite)
+    copied = None if images is None else copy_corrected(images, corrected, folders)
     path.parent.mkdir(parents=True, exist_ok=True)
     corrected.save(path, overwrite)
-    copied = None if images is None else copy_corrected(images, corrected, folders)
     return Cleaned(corrected, path, wrong_shares(run.log.clean, before, corrected), copied)
 
 

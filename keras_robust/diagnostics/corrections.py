@@ -49,7 +49,7 @@ class Corrected(NamedTuple):
         >>> keras_robust.diagnostics.Corrected.load(path).labels.tolist(), np.load(path)["drop"].tolist()
         ([3, 3, 5], [False, False, False])
         """
-        _refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite)
         return storage.write(path, {"labels": self.labels, "drop": self.drop}, {"report": self.report})
 
     @classmethod
@@ -157,7 +157,7 @@ class Corrections:
         Raises:
             FileExistsError: if it is there, unless `overwrite`.
         """
-        _refuse_existing(path, overwrite)
+        refuse_existing(path, overwrite)
         path = pathlib.Path(path)
         with whole(path) as draft, open(draft, "w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file, lineterminator="\n")
@@ -272,7 +272,8 @@ def _refuse_twice(where, places, rows):
         first[sample] = place
 
 
-def _refuse_existing(path, overwrite):
+def refuse_existing(path, overwrite: bool) -> None:
+    """Raises FileExistsError for a file that is there, unless it may be replaced."""
     if pathlib.Path(path).exists() and not overwrite:
         raise FileExistsError(f"{path} is there already. Take another name, or overwrite it (`overwrite`).")
 

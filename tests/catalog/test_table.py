@@ -137,7 +137,8 @@ def test_images_are_read_and_may_be_those_of_another_row(row):
 
 
 def test_every_reader_reads_a_row():
-    assert {row.reader for row in ROWS} == READERS.keys()
+    of_folders = {"images"}  # of rows that `data.own_images` makes
+    assert {row.reader for row in ROWS} | of_folders == READERS.keys()
 
 
 @each
