@@ -38,6 +38,7 @@ class Suspect:
         last_weight: implicit weight there: how much the loss still believed it.
         epochs_against: share of the logged epochs in which another class than the given one was predicted.
         path, text: its file and its text; "" where they are not known.
+        position: where in the sample, (row, column) for example; () where a sample has one record.
     """
 
     rank: int
@@ -56,6 +57,7 @@ class Suspect:
     epochs_against: float
     path: str = ""
     text: str = ""
+    position: tuple[int, ...] = ()
 
     @property
     def wrong(self) -> bool | None:
@@ -66,6 +68,7 @@ class Suspect:
 def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=None, texts=None) -> list[Suspect]:
     """The n samples of lowest mean margin over the logged epochs, the most suspect first.
 
+    Of a log of positions (pixels, time steps, yes/no outputs) they are positions of samples, which `position` names.
     Samples that the log never saw are left out. With several logs of one data set, those of robust losses rank best.
 
     Args:
@@ -88,7 +91,7 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=N
     (1, 1, 0, -2.0, None)
     """
     labels, clean, margins = log.labels, log.clean, log.mean_margin()
-    order = log.suspects(None if n is None else min(n, log.num_samples))
+    order = log.suspects(None if n is None else min(n, log.num_records))
     order = order[labels[order] >= 0]
     believed, (predicted, against, last_margin, last_weight) = believed_labels(log, order), _last(log, order)
     known = np.full(len(order), -1) if clean is None else clean[order]
@@ -96,14 +99,16 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=N
     classes = 1 + max((int(values.max(initial=-1)) for values in ids.values()), default=-1)
     names = range(classes) if class_names is None else class_names
     names = names_by_id("suspect_table", names, classes, more=True)
-    columns = {"rank": np.arange(1, len(order) + 1), "sample": order}
+    samples, positions = log.place(order)
+    columns = {"rank": np.arange(1, len(order) + 1), "sample": samples}
     for field, values in ids.items():
         columns[field] = values
         columns[f"{field}_name"] = [names[k] if k >= 0 else "" for k in values]
     columns |= {"mean_margin": margins[order], "last_margin": last_margin, "last_weight": last_weight}
     columns["epochs_against"] = against
     for field, values in (("path", paths), ("text", texts)):
-        columns[field] = [""] * len(order) if values is None else [values[sample] for sample in order]
+        columns[field] = [""] * len(order) if values is None else [values[sample] for sample in samples]
+    columns["position"] = list(map(tuple, positions.tolist()))
     rows = zip(*(_plain(values) for values in columns.values()), strict=True)
     return [Suspect(**dict(zip(columns, row, strict=True))) for row in rows]
 
@@ -139,7 +144,8 @@ def suspect_sheet(suspects: list[Suspect], images, title: str | None = None):
     for one in suspects:
         given, believed = _short(one.given_name), _short(one.believed_name)
         parts = [f"{given} → {believed}"] if len(given + believed) <= 8 else [given, f"→ {believed}"]
-        parts += [f"#{one.sample}"] + ["(label is right)"] * (one.wrong is False)
+        where = f" at {', '.join(map(str, one.position))}" if one.position else ""
+        parts += [f"#{one.sample}{where}"] + ["(label is right)"] * (one.wrong is False)
         captions.append("\n".join(parts))
     return plots.contact_sheet(images, captions, title=title)
 
@@ -161,10 +167,11 @@ class SuspectReport(NamedTuple):
 
     def __str__(self):
         header = ("rank", "sample", "given", "believed", "mean margin")
-        cells = [
-            (str(one.rank), str(one.sample), one.given_name, one.believed_name, f"{one.mean_margin:.2f}")
-            for one in self.suspects[:_PRINTED]
-        ]
+        cells = []
+        for one in self.suspects[:_PRINTED]:
+            where = " at " + ",".join(map(str, one.position)) if one.position else ""
+            margin = f"{one.mean_margin:.2f}"
+            cells.append((str(one.rank), f"{one.sample}{where}", one.given_name, one.believed_name, margin))
         widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
         lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in (header, *cells)]
         if len(self.suspects) > _PRINTED:
@@ -274,6 +281,8 @@ def _write(path, suspects):
 def _printed(value):
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return "" if value == -1 and isinstance(value, int) else value
 
 

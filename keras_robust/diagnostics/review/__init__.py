@@ -7,6 +7,7 @@ import pathlib
 
 import numpy as np
 
+from keras_robust.checks import refuse
 from keras_robust.class_names import names_by_id
 from keras_robust.diagnostics.runs import as_run
 from keras_robust.diagnostics.samples import data_url, samples_of_run
@@ -52,7 +53,7 @@ def review_page(
 
     Raises:
         ValueError: for another number of images, texts, paths than of samples, too few names, images whose white
-            could only be guessed, or a file that is not an image.
+            could only be guessed, or a file that is not an image; for a log of positions.
         FileNotFoundError: if the data set is not there.
 
     Example:
@@ -78,6 +79,9 @@ def review_page(
 def _content(run, shown, names, n):
     """What the page knows, one list for each column of the cards."""
     log = run.log
+    if log.positions:
+        rule = "a log with one record a sample, for a decision is about a sample"
+        refuse("review_page", "log_or_run", rule, f"one of positions {log.positions}, {log.path}")
     classes = 1 + max(int(max(records["label"].max(), records["predicted"].max())) for records in log)
     names = names_by_id("review_page", range(classes) if names is None else names, classes, more=True)
     suspects = suspect_table(log, n)
