@@ -98,6 +98,8 @@ FLOORS = [
         "diagnostics.statistics",
         "diagnostics.agreement",
         "diagnostics.samples",
+        "diagnostics.cross_validation",
+        "diagnostics.repeated",
         "diagnostics.suspects",
         "diagnostics.review",
         "diagnostics.accuracy",

@@ -6,7 +6,9 @@ from keras_robust.diagnostics.agreement import Agreement, cleanlab_agreement
 from keras_robust.diagnostics.believed import believed_labels, estimated_transition
 from keras_robust.diagnostics.cleaning import Cleaned, clean_labels
 from keras_robust.diagnostics.corrections import Corrected, Corrections
+from keras_robust.diagnostics.cross_validation import out_of_sample
 from keras_robust.diagnostics.noise_report import report_noise
+from keras_robust.diagnostics.repeated import Duplicates, duplicates
 from keras_robust.diagnostics.review import review_page
 from keras_robust.diagnostics.review_size import ReviewCount, review_count
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
@@ -30,6 +32,7 @@ __all__ = [
     "Corrections",
     "Curve",
     "Detection",
+    "Duplicates",
     "LoggedRun",
     "MarginHistograms",
     "ReviewCount",
@@ -41,6 +44,7 @@ __all__ = [
     "clean_accuracy",
     "clean_labels",
     "cleanlab_agreement",
+    "duplicates",
     "effective_rate",
     "estimated_transition",
     "figures",
@@ -50,6 +54,7 @@ __all__ = [
     "merged_log",
     "nnce_gradients",
     "open_run",
+    "out_of_sample",
     "pictures",
     "plots",
     "report_noise",

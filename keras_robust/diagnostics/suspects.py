@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 import pathlib
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,9 +11,11 @@ import numpy as np
 
 from keras_robust.checks import refuse
 from keras_robust.class_names import names_by_id
+from keras_robust.data.folders import Files
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.believed import believed_labels
 from keras_robust.diagnostics.plots.pixels import drawable
+from keras_robust.diagnostics.repeated import Duplicates, duplicates
 from keras_robust.diagnostics.runs import LoggedRun, as_run
 from keras_robust.diagnostics.samples import samples_of_run
 from keras_robust.files import whole
@@ -158,12 +161,15 @@ class SuspectReport(NamedTuple):
         suspects: the rows.
         table: path of suspects.csv.
         sheet: path of suspects.png, or None without images.
+        duplicates: groups of exact duplicates with different labels, which duplicates.csv lists where there are some;
+            None where nobody looked.
     """
 
     run: LoggedRun
     suspects: list[Suspect]
     table: pathlib.Path
     sheet: pathlib.Path | None
+    duplicates: list[Duplicates] | None = None
 
     def __str__(self):
         header = ("rank", "sample", "given", "believed", "mean margin")
@@ -184,6 +190,8 @@ class SuspectReport(NamedTuple):
             else "; no pictures, for no data set is named (--dataset) and no images are given (--images)"
         )
         written = f"Written to {self.table.parent}: {self.table.name}{sheet}"
+        if self.duplicates:
+            written += f", duplicates.csv: {len(self.duplicates):,} groups of exact duplicates with different labels"
         return "\n".join([_title(self.run, self.suspects).replace("\n", "; "), *lines, written])
 
 
@@ -197,8 +205,12 @@ def write_suspects(
     n: int = 100,
     dataset: str | None = None,
     data_dir=None,
+    with_duplicates: bool = True,
 ) -> SuspectReport:
     """Writes suspects.csv, and suspects.png where the images are known, for a training run.
+
+    Exact duplicates whose labels differ, one of which at least is wrong, stand in duplicates.csv, with the columns
+    group, sample, given, given_name, path and text; images are compared, or texts where there are none.
 
     The table has a row for each `Suspect`, with names, path and text; the picture shows the samples in the same order.
     images, texts and paths cover the whole data set, by sample number: not the suspects alone.
@@ -215,6 +227,7 @@ def write_suspects(
         n: how many.
         dataset: name of the data set; None: the run's own, "none": no images and no names of classes.
         data_dir: folder of the data set; None: the run's own.
+        with_duplicates: whether to look for duplicates, which reads all images; files, where several have one size.
 
     Returns:
         `SuspectReport`; `print` shows the first rows.
@@ -248,11 +261,16 @@ def write_suspects(
     if shown.images is not None:
         pictures = shown.squares([one.sample for one in suspects])
         sheet = suspect_sheet(suspects, pictures, _title(run, suspects))
+    contradicting = _contradicting(run, shown) if with_duplicates else None
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "suspects.csv", suspects)
     if sheet is not None:
         sheet.figure.savefig(out / "suspects.png")
-    return SuspectReport(run, suspects, out / "suspects.csv", None if sheet is None else out / "suspects.png")
+    (out / "duplicates.csv").unlink(missing_ok=True)
+    if contradicting:
+        _write_duplicates(out / "duplicates.csv", contradicting, names, shown)
+    sheet = None if sheet is None else out / "suspects.png"
+    return SuspectReport(run, suspects, out / "suspects.csv", sheet, contradicting)
 
 
 def _last(log, order):
@@ -269,13 +287,42 @@ def _last(log, order):
     return predicted, against / np.maximum(seen, 1), margin, weight
 
 
+def _contradicting(run, shown):
+    """Exact duplicates with different labels; None where nobody knows what samples are, or they have many labels."""
+    content = shown.texts if shown.images is None else shown.images
+    if content is None and shown.paths is not None and all(map(os.path.isfile, shown.paths)):
+        content = Files(shown.paths)
+    if content is None or run.log.positions:
+        return None
+    groups = []
+    for samples, labels in duplicates(content, run.labels()):
+        known = [(sample, label) for sample, label in zip(samples, labels, strict=True) if label >= 0]
+        if len({label for _, label in known}) > 1:
+            groups.append(Duplicates(*zip(*known, strict=True)))
+    return groups
+
+
+def _write_duplicates(path, groups, names, shown):
+    classes = 1 + max(max(group.labels) for group in groups)
+    names = names_by_id("write_suspects", range(classes) if names is None else names, classes, more=True)
+    rows = []
+    for number, group in enumerate(groups, start=1):
+        for sample, label in zip(*group, strict=True):
+            told = ["" if known is None else known[sample] for known in (shown.paths, shown.texts)]
+            rows.append([number, sample, label, names[label], *told])
+    _write_rows(path, ("group", "sample", "given", "given_name", "path", "text"), rows)
+
+
 def _write(path, suspects):
     fields = [field.name for field in dataclasses.fields(Suspect)]
+    _write_rows(path, fields, ([_printed(getattr(one, field)) for field in fields] for one in suspects))
+
+
+def _write_rows(path, head, rows):
     with whole(path) as draft, open(draft, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
-        writer.writerow(fields)
-        for one in suspects:
-            writer.writerow(_printed(getattr(one, field)) for field in fields)
+        writer.writerow(head)
+        writer.writerows(rows)
 
 
 def _printed(value):
