@@ -66,7 +66,17 @@ FLOORS = [
     ["theory.log_sum", "theory.cubature", "theory.evaluation", "theory.margins", "theory.normalization"],
     ["theory.errors", "theory.hyperparameters", "theory.symmetry", "theory.asymmetry", "theory.tolerance"],
     ["theory.weights", "theory"],
-    ["metrics", "metric_group", "last_layer", "watchers", "carrier", "overrides", "targets", "class_weights"],
+    [
+        "metrics",
+        "metric_group",
+        "last_layer",
+        "watchers",
+        "carrier",
+        "overrides",
+        "targets",
+        "nan_losses",
+        "class_weights",
+    ],
     ["provenance"],
     ["expressions", "losses.reading"],
     [
