@@ -154,15 +154,28 @@ class ProvenanceModel(keras.Model):
             keywords["sample_weight"] = weights_of_targets(keywords["sample_weight"], y)
         if isinstance(validation := keywords.get("validation_data"), tuple) and len(validation) == 3:
             keywords["validation_data"] = (*validation[:2], weights_of_targets(validation[2], validation[1]))
-        callbacks = _with(ExplainNaN(x, y, keywords.get("sample_weight")), callbacks)
+        callbacks = self._with(ExplainNaN(x, y, keywords.get("sample_weight")), callbacks)
         if isinstance(x, Feed):
-            callbacks, keywords = _with(x.epochs, callbacks), {**keywords, "shuffle": False}
+            callbacks, keywords = self._with(x.epochs, callbacks), {**keywords, "shuffle": False}
         elif is_tf_dataset(x):
             keywords.setdefault("shuffle", False)  # Keras warns of its own default
         self._weigh_classes(class_weight)
         if self._penalty is not None and self.optimizer is not None:
             self._penalty.begin(self._directions, int(ops.convert_to_numpy(self.optimizer.iterations)))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **keywords)
+
+    def _with(self, callback, callbacks):
+        """Callbacks of `fit`, with one that comes first where there is none of its kind."""
+        given = listed(callbacks)
+        if any(isinstance(one, type(callback)) for one in given):
+            return callbacks
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            return [callback, *given]
+        # A list that is made is not told of its model and parameters again.
+        callback.set_model(self)
+        callback.set_params(callbacks.params)
+        callbacks.callbacks.insert(0, callback)
+        return callbacks
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **keywords):
         """As `keras.Model.evaluate`."""
@@ -279,17 +292,6 @@ class ProvenanceModel(keras.Model):
     def from_config(cls, config):
         penalty = JacobianPenalty(**config["penalty"]) if "penalty" in config else None
         return cls(keras.saving.deserialize_keras_object(config["model"]), config["name"], penalty)
-
-
-def _with(callback, callbacks):
-    """Callbacks of `fit`, with one that comes first where there is none of its kind."""
-    given = listed(callbacks)
-    if any(isinstance(one, type(callback)) for one in given):
-        return callbacks
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        callbacks.append(callback)
-        return callbacks
-    return [callback, *given]
 
 
 def _refuse_accuracy_of_a_logit(model, metrics, outputs):

@@ -70,8 +70,10 @@ def test_inputs_and_weights_that_are_no_numbers():
     with pytest.raises(ValueError, match="2 samples have inputs with NaN or infinity, numbers 2, 31"):
         compiled(kr.ProvenanceModel(network())).fit(x, {"label": Y, "index": np.arange(N)}, **FIT)
     weight = np.where(np.arange(N) == 9, np.nan, 1.0)
+    model = compiled(kr.ProvenanceModel(network()))
+    callbacks = keras.callbacks.CallbackList([], model=model, epochs=1)
     with pytest.raises(ValueError, match="1 samples have sample weights of NaN, numbers 9"):
-        compiled(kr.ProvenanceModel(network())).fit(X, Y, sample_weight=weight, **FIT)
+        model.fit(X, Y, sample_weight=weight, callbacks=callbacks, **FIT)
 
 
 class Diverges(keras.layers.Layer):

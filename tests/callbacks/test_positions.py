@@ -188,3 +188,18 @@ def test_a_batch_coupled_loss_and_a_column_of_labels():
     assert np.isnan(keras.ops.convert_to_numpy(columns.weight)).all()
     assert np.isfinite(keras.ops.convert_to_numpy(columns.margin)).all()
     assert keras.ops.convert_to_numpy(columns.clean).tolist() == [-1] * 4
+
+
+@once
+@pytest.mark.parametrize("pipeline", ["device", "tf.data"])
+def test_maps_of_labels_are_numbered(pipeline):
+    _, x, label, clean, _, _ = pixels()
+    data = kr.data.with_provenance((x, label), clean=clean, batch_size=N, pipeline=pipeline)
+    inputs, targets = next(iter(data)) if pipeline == "tf.data" else data[0]
+    order = np.asarray(targets["index"])
+    assert order.tolist() != list(range(N))
+    for got, expected in ((inputs, x), (targets["label"], label), (targets["clean"], clean)):
+        np.testing.assert_array_equal(np.asarray(got), expected[order])
+    for wrong in (label[:, :1, 0:2, None, None], label * 1.0, label[:, 0]):
+        with pytest.raises(ValueError, match="`y` of with_provenance must be .*maps of class ids"):
+            kr.data.with_provenance((x, wrong))
