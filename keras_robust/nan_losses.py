@@ -45,8 +45,8 @@ class ExplainNaN(keras.callbacks.Callback):
     >>> try:
     ...     model.fit(x, y, verbose=0, callbacks=[keras_robust.callbacks.ExplainNaN(x, y)])
     ... except ValueError as error:
-    ...     print(error)
-    ...Class ids must lie in [0, 3)...Received ids outside: [3]...
+    ...     print(str(error)[str(error).index("Received") :])
+    Received ids outside: [3]...to GCE.
     """
 
     def __init__(self, x, y=None, sample_weight=None):
