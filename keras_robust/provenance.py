@@ -7,11 +7,12 @@ from keras_robust.backend import is_rehearsal
 from keras_robust.carrier import carry, compiled_losses
 from keras_robust.checks import refuse
 from keras_robust.class_weights import ClassWeights
-from keras_robust.data.feed import Epochs, Feed
+from keras_robust.data.feed import Feed
 from keras_robust.data.preprocessing import for_serving
 from keras_robust.jacobian import JacobianPenalty
 from keras_robust.last_layer import check_last_layer, ends_in
 from keras_robust.metric_group import MetricGroup, joined_metrics, parted_metrics
+from keras_robust.nan_losses import ExplainNaN
 from keras_robust.overrides import refuse_training_of_its_own
 from keras_robust.registration import registered
 from keras_robust.targets import (
@@ -41,6 +42,8 @@ class ProvenanceModel(keras.Model):
     "clean": {output: labels}}; "clean" may hold some outputs only. Losses, loss weights and metrics are given by
     output, as Keras has them, and so are `class_weight`, {output: {class id: weight}}, and sample weights, where an
     output that is left out has weights 1. A recorder says which `output` it records.
+
+    An epoch whose loss was NaN ends with the cause, for example labels out of range: `callbacks.ExplainNaN`.
 
     When `fit` starts, what would be silent is said: a loss that contradicts the model's last layer, a callback that
     watches a loss while a number of it moves, numbers of samples that are no int32.
@@ -152,14 +155,28 @@ class ProvenanceModel(keras.Model):
             keywords["sample_weight"] = weights_of_targets(keywords["sample_weight"], y)
         if isinstance(validation := keywords.get("validation_data"), tuple) and len(validation) == 3:
             keywords["validation_data"] = (*validation[:2], weights_of_targets(validation[2], validation[1]))
+        callbacks = self._with(ExplainNaN(x, y, keywords.get("sample_weight")), callbacks)
         if isinstance(x, Feed):
-            callbacks, keywords = _following(x, callbacks), {**keywords, "shuffle": False}
+            callbacks, keywords = self._with(x.epochs, callbacks), {**keywords, "shuffle": False}
         elif is_tf_dataset(x):
             keywords.setdefault("shuffle", False)  # Keras warns of its own default
         self._weigh_classes(class_weight)
         if self._penalty is not None and self.optimizer is not None:
             self._penalty.begin(self._directions, int(ops.convert_to_numpy(self.optimizer.iterations)))
         return super().fit(x, y, batch_size, epochs, verbose, callbacks, **keywords)
+
+    def _with(self, callback, callbacks):
+        """Callbacks of `fit`, with one that comes first where there is none of its kind."""
+        given = listed(callbacks)
+        if any(isinstance(one, type(callback)) for one in given):
+            return callbacks
+        if not isinstance(callbacks, keras.callbacks.CallbackList):
+            return [callback, *given]
+        # A list that is made is not told of its model and parameters again.
+        callback.set_model(self)
+        callback.set_params(callbacks.params)
+        callbacks.callbacks.insert(0, callback)
+        return callbacks
 
     def evaluate(self, x=None, y=None, batch_size=None, verbose="auto", sample_weight=None, **keywords):
         """As `keras.Model.evaluate`."""
@@ -276,16 +293,6 @@ class ProvenanceModel(keras.Model):
     def from_config(cls, config):
         penalty = JacobianPenalty(**config["penalty"]) if "penalty" in config else None
         return cls(keras.saving.deserialize_keras_object(config["model"]), config["name"], penalty)
-
-
-def _following(feed, callbacks):
-    """Callbacks of `fit`, with the one that tells the feed its epochs."""
-    if isinstance(callbacks, keras.callbacks.CallbackList):
-        if not any(isinstance(one, Epochs) for one in callbacks.callbacks):
-            callbacks.append(feed.epochs)
-        return callbacks
-    given = listed(callbacks)
-    return given if any(isinstance(one, Epochs) for one in given) else [feed.epochs, *given]
 
 
 def _refuse_accuracy_of_a_logit(model, metrics, outputs):

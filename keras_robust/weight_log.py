@@ -1,10 +1,12 @@
 """The log of every training sample's margin, weight and loss: its files, and what can be read from them.
 
 A log is a folder with one file an epoch, `epoch-00007.npy`, an array of `RECORD` with one entry for each sample, by
-sample number. A file appears whole or not at all, and is read without being loaded.
+sample number, (samples,); or with one for each position of each sample, (samples, positions...). A file appears whole
+or not at all, and is read without being loaded.
 """
 
 import hashlib
+import math
 import pathlib
 import re
 import uuid
@@ -50,7 +52,13 @@ class WeightLog:
     """Reads the log that `callbacks.SampleWeightLogger` writes.
 
     Arrays of one epoch have shape (samples,), by sample number; statistics over epochs take one epoch into memory at a
-    time. What compares clean and wrong labels needs the clean ones: from the log, or given here.
+    time. In a log of positions (pixels, time steps, yes/no outputs) a record is one of a position, and "samples" reads
+    records, of which there are `num_records`:
+
+        number of a record = number of the sample * positions + position, positions counted row by row
+
+    `place` takes such numbers apart, and `log.mean_margin().reshape(log.num_samples, *log.positions)` brings them into
+    shape. What compares clean and wrong labels needs the clean ones: from the log, or given here.
 
     Args:
         path: the folder.
@@ -59,6 +67,12 @@ class WeightLog:
     Raises:
         FileNotFoundError: if the folder holds no epoch.
         ValueError: for a damaged file, epochs of different sizes, or clean labels that do not fit.
+
+    Attributes:
+        epochs: the logged epochs.
+        num_samples: number of samples N.
+        positions: shape of the positions of a sample; () in a log with one record a sample.
+        num_records: number of records, N times the number of positions.
     """
 
     def __init__(self, path, clean=None):
@@ -66,24 +80,32 @@ class WeightLog:
         self.epochs = logged_epochs(self.path)
         if not self.epochs:
             raise FileNotFoundError(f"{self.path} holds no epoch of a weight log (epoch-00000.npy, ...).")
-        self.num_samples = len(self.epoch(self.epochs[0]))
+        shape = _read(self.path, self.epochs[0]).shape
         for epoch in self.epochs:
-            if len(self.epoch(epoch)) != self.num_samples:
+            if (other := _read(self.path, epoch).shape) != shape:
                 raise ValueError(
                     f"The epochs in {self.path} are not of one run: {_file('', self.epochs[0])} holds "
-                    f"{self.num_samples} samples, {_file('', epoch)} holds {len(self.epoch(epoch))}."
+                    f"{_told(shape)}, {_file('', epoch)} holds {_told(other)}."
                 )
+        self.num_samples, self.positions, self.num_records = shape[0], shape[1:], math.prod(shape)
         self._clean = clean
         if clean is not None:
-            self._clean = np.asarray(clean)
-            if self._clean.shape != (self.num_samples,) or not np.issubdtype(self._clean.dtype, np.integer):
-                refuse("WeightLog", "clean", f"class ids of shape ({self.num_samples},)", clean)
+            clean = np.asarray(clean)
+            if clean.shape not in (shape, (self.num_records,)) or not np.issubdtype(clean.dtype, np.integer):
+                refuse("WeightLog", "clean", f"class ids of shape {shape}", clean)
+            self._clean = clean.reshape(-1)
 
     def epoch(self, epoch: int) -> np.ndarray:
         """Records (samples,) of a logged epoch, of dtype `RECORD`, mapped from disk and read-only."""
         if epoch not in self.epochs:
             refuse("WeightLog", "epoch", f"one of the logged epochs, {self.epochs}", epoch)
-        return _read(self.path, epoch)
+        return _read(self.path, epoch).reshape(-1)
+
+    def place(self, numbers) -> tuple[np.ndarray, np.ndarray]:
+        """Samples (n,) and positions (n, axes) of numbers of records (n,); without positions (n, 0)."""
+        numbers = np.asarray(numbers, "int64")
+        sample, *position = np.unravel_index(numbers, (self.num_samples, *self.positions))
+        return sample, np.array(position, "int64").reshape(len(self.positions), *numbers.shape).T
 
     def __iter__(self):
         return map(self.epoch, self.epochs)
@@ -128,7 +150,7 @@ class WeightLog:
 
     def mean_margin(self) -> np.ndarray:
         """Mean margin (samples,) over the logged epochs that saw the sample; NaN for one that was never seen."""
-        total, seen = np.zeros(self.num_samples), np.zeros(self.num_samples, "int64")
+        total, seen = np.zeros(self.num_records), np.zeros(self.num_records, "int64")
         for records in self:
             known = records["label"] >= 0
             total[known] += records["margin"][known]
@@ -140,7 +162,7 @@ class WeightLog:
 
         The measure is the mean margin. The weight would not do: it vanishes for well-learned samples too.
         """
-        n = Interval(0, self.num_samples, integer=True, optional=True).check("suspects", "n", n)
+        n = Interval(0, self.num_records, integer=True, optional=True).check("suspects", "n", n)
         return np.argsort(self.mean_margin(), kind="stable")[:n]
 
     def detection(self) -> Detection:
@@ -228,7 +250,7 @@ class WeightLog:
         return np.array(shares)
 
     def _latest(self, field):
-        values = np.full(self.num_samples, -1, "int32")
+        values = np.full(self.num_records, -1, "int32")
         for records in self:
             known = records[field] >= 0
             values[known] = records[field][known]
@@ -265,10 +287,11 @@ def merged_log(paths, into, overwrite: bool = False) -> WeightLog:
         refuse("merged_log", "paths", "at least one folder of a weight log", paths)
     first = logs[0]
     for log in logs[1:]:
-        if (log.epochs, log.num_samples) != (first.epochs, first.num_samples):
+        if (log.epochs, log.num_samples, log.positions) != (first.epochs, first.num_samples, first.positions):
+            told = _told((first.num_samples, *first.positions))
             raise ValueError(
-                f"{first.path} and {log.path} are not of one run: epochs {first.epochs} of {first.num_samples} "
-                f"samples, epochs {log.epochs} of {log.num_samples}."
+                f"{first.path} and {log.path} are not of one run: epochs {first.epochs} of {told}, "
+                f"epochs {log.epochs} of {_told((log.num_samples, *log.positions))}."
             )
     if logged_epochs(into) and not overwrite:
         raise ValueError(f"{into} holds a log already. Give merged_log a new folder, or overwrite=True.")
@@ -278,7 +301,7 @@ def merged_log(paths, into, overwrite: bool = False) -> WeightLog:
             records = log.epoch(epoch)
             later = (records["label"] >= 0) & ((merged["label"] < 0) | (records["step"] > merged["step"]))
             merged[later] = records[later]
-        write_epoch(into, epoch, merged)
+        write_epoch(into, epoch, merged.reshape(first.num_samples, *first.positions))
     for epoch in set(logged_epochs(into)) - set(first.epochs):
         _file(into, epoch).unlink()
     return WeightLog(into)
@@ -305,7 +328,7 @@ def logged_epochs(path) -> list[int]:
 
 
 def write_epoch(path, epoch: int, records: np.ndarray) -> None:
-    """Writes the records of an epoch: a reader sees all of them or nothing."""
+    """Writes the records of an epoch, (samples,) or (samples, positions...): a reader sees all of them or nothing."""
     path = pathlib.Path(path)
     path.mkdir(parents=True, exist_ok=True)
     with whole(_file(path, epoch)) as draft:
@@ -343,6 +366,10 @@ def _file(path, epoch):
     return pathlib.Path(path) / f"epoch-{epoch:05d}.npy"
 
 
+def _told(shape):
+    return f"{shape[0]} samples" + (f" with positions {shape[1:]}" if shape[1:] else "")
+
+
 def _read(path, epoch):
     file = _file(path, epoch)
     # Not np.load, which takes archives too, and leaves a damaged one open.
@@ -355,6 +382,6 @@ def _read(path, epoch):
             records = np.lib.format.open_memmap(file, mode="r")
     except DAMAGE as error:
         raise ValueError(f"{file} is damaged: {error}") from None
-    if records.dtype != RECORD or records.ndim != 1:
+    if records.dtype != RECORD or records.ndim < 1 or not records.flags.c_contiguous:
         raise ValueError(f"{file} is not an epoch of a weight log: dtype {records.dtype}, shape {records.shape}.")
     return records

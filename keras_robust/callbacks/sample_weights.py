@@ -8,10 +8,10 @@ from keras import ops
 
 from keras_robust.backend import variable_scope
 from keras_robust.callbacks.histograms import Histograms, folder_beside
-from keras_robust.callbacks.recorder import FLOATS, Recorder, empty_records
+from keras_robust.callbacks.positions import Columns, columns_of, count_of, has_masks, mask_of, positions_of
+from keras_robust.callbacks.recorder import Recorder, empty_records
 from keras_robust.carrier import compiled_losses
 from keras_robust.checks import at_least, refuse
-from keras_robust.labels import class_ids
 from keras_robust.last_layer import check_last_layer
 from keras_robust.losses import RobustLoss
 from keras_robust.provenance import ProvenanceModel
@@ -36,6 +36,11 @@ class SampleWeightLogger(keras.callbacks.Callback):
     goes on with its log; later epochs that the log holds already are dropped. Read it with `diagnostics.WeightLog`, or
     by `logger.log()`.
 
+    Where a sample has many labels (pixels, time steps, the yes/no outputs of `Binary`), y_pred (batch, positions...,
+    classes), it has one record: margin, weight and loss are means over the positions that count, label, clean and
+    predicted class the most frequent ones among them. Positions that are ignored (`ignore_class`) or masked do not
+    count. With `positions` each has a record of its own, of number sample times positions plus position.
+
     TensorBoard shows margins and weights as histograms, those of clean and of wrong labels apart where clean ones are
     known, as the run "samples": in the folder of the `keras.callbacks.TensorBoard` that a `ProvenanceModel` or an
     algorithm is fitted with, or in the one that is given. It needs the package tensorboard, on any backend.
@@ -57,6 +62,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
             callback beside this one, if there is one.
         held_out: samples that are not trained on and are logged all the same, by a look after the epoch: batches
             (x, y), as of `probe`, with "index" in their targets.
+        positions: whether each position has a record, 32 bytes an epoch. True where the model tells how many there are;
+            else their shape, (height, width) for example.
 
     Raises:
         ImportError: when training starts, for histograms without tensorboard.
@@ -88,6 +95,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         output=None,
         tensorboard=None,
         held_out=None,
+        positions=False,
     ):
         super().__init__()
         own = type(self).__name__
@@ -112,7 +120,7 @@ class SampleWeightLogger(keras.callbacks.Callback):
         if tensorboard is not None and (not isinstance(tensorboard, str | os.PathLike) or "://" in str(tensorboard)):
             refuse(own, "tensorboard", "a folder of this machine, or None", tensorboard)
         self.tensorboard, self._beside, self._histograms = tensorboard, None, None
-        self.held_out = held_out
+        self.held_out, self.positions = held_out, _checked_positions(own, positions)
 
     def stand_beside(self, callbacks) -> None:
         """Is told the callbacks of a `fit`, for a TensorBoard among them; `ProvenanceModel` does so."""
@@ -165,13 +173,16 @@ class SampleWeightLogger(keras.callbacks.Callback):
                 f"{self.path} holds the log of another run. Give SampleWeightLogger a new folder, or "
                 "overwrite=True; a run that goes on starts from its initial_epoch."
             )
-        if self.num_samples and any(before < epoch for before in there):
-            logged = WeightLog(self.path).num_samples
-            if logged != self.num_samples:
+        if any(before < epoch for before in there):
+            log = WeightLog(self.path)
+            if self.num_samples and log.num_samples != self.num_samples:
                 raise ValueError(
-                    f"{self.path} holds {logged:,} samples an epoch, and training goes on with "
+                    f"{self.path} holds {log.num_samples:,} samples an epoch, and training goes on with "
                     f"num_samples={self.num_samples:,} of SampleWeightLogger. Go on with as many, or take a new folder."
                 )
+            if bool(log.positions) != bool(self.positions):
+                rule = f"{log.positions or False}, as {self.path} was begun; or take a new folder"
+                refuse(type(self).__name__, "positions", rule, self.positions)
         folder = self.tensorboard or self._beside
         self._histograms = Histograms(folder, epoch, self.output) if folder else None
         drop_epochs(self.path, epoch)
@@ -207,35 +218,38 @@ class SampleWeightLogger(keras.callbacks.Callback):
         return rates[np.maximum(step, 0)]
 
     def _look(self, batches):
-        columns, next_index = [], 0
+        columns, numbers, next_index = [], [], 0
         for x, y, *_ in batches:
-            column = self._look_at(x, y)
-            size = len(column["label"])
-            if column["index"] is None:
-                column["index"] = np.arange(next_index, next_index + size)
+            column, index = self._look_at(x, y)
+            size = len(column.label)
             columns.append(column)
+            numbers.append(np.arange(next_index, next_index + size) if index is None else index)
             next_index += size
-        index = np.concatenate([column.pop("index") for column in columns]).astype("int64")
-        num_samples = self.num_samples or int(index.max()) + 1
+        index = np.concatenate(numbers).astype("int64")
+        shapes = {column.label.shape[1:] for column in columns}
+        if len(shapes) > 1:
+            refuse(type(self).__name__, "positions", "False where samples have other shapes", sorted(shapes))
+        num_samples, positions = self.num_samples or int(index.max()) + 1, shapes.pop()
+        count_of(type(self).__name__, num_samples, positions)
         if index.min() < 0 or index.max() >= num_samples:
             raise ValueError(
                 f"`probe` of SampleWeightLogger must number its samples within [0, {num_samples}). "
                 f"Received: numbers from {index.min()} to {index.max()}."
             )
-        records = empty_records(num_samples)
-        for name in (*FLOATS, "label", "clean", "predicted"):
-            records[name][index] = np.concatenate([column[name] for column in columns])
+        records = empty_records((num_samples, *positions))
+        for name in Columns._fields:
+            records[name][index] = np.concatenate([getattr(column, name) for column in columns])
         return records
 
     def _look_at(self, x, y):
-        """The columns of a batch; "index" is None where it has no numbers.
+        """The columns of a batch, and its numbers; None where it has none.
 
         Raises:
-            ValueError: for a model or labels of which a sample has more than one.
+            ValueError: for labels that do not fit what the model predicts.
         """
         own = type(self).__name__
-        predicted = self.model.predict_on_batch(keras.tree.map_structure(np.asarray, x))
-        rule = "an output (batch, classes), one prediction a sample"
+        x = keras.tree.map_structure(np.asarray, x)
+        predicted = self.model.predict_on_batch(x)
         outputs = names_of_outputs(getattr(self.model, "model", self.model), predicted)
         self._check_output(outputs)
         provenance = read_provenance(y, "the probe of SampleWeightLogger", outputs)
@@ -244,19 +258,31 @@ class SampleWeightLogger(keras.callbacks.Callback):
             predicted, label, clean = (_part(one, outputs, self.output) for one in parts)
             provenance = provenance._replace(label=label, clean=clean)
         y_pred, label = ops.convert_to_tensor(predicted), _as_tensor(provenance.label)
-        if len(y_pred.shape) != 2:
-            refuse(own, "model", rule, f"{self.model.name} with an output {('batch', *y_pred.shape[1:])}")
-        if not 1 <= len(label.shape) <= 2 or len(label) != len(y_pred):
-            shape = tuple(label.shape)
-            refuse(own, "probe", f"labels, one for each of {len(y_pred)} predictions", f"labels of shape {shape}")
-        statistics = self._loss.sample_statistics(label, y_pred)
-        column = {name: ops.convert_to_numpy(value) for name, value in statistics._asdict().items()}
-        index, clean = provenance.index, provenance.clean
-        column["index"] = None if index is None else np.reshape(ops.convert_to_numpy(index), -1)
-        column["clean"] = np.full(len(y_pred), -1)
-        if clean is not None:
-            column["clean"] = ops.convert_to_numpy(class_ids(_as_tensor(clean), y_pred))
-        return column
+        ranks = (1, 2) if len(y_pred.shape) == 2 else (len(y_pred.shape) - 1, len(y_pred.shape))
+        if len(label.shape) not in ranks or len(label) != len(y_pred):
+            rule = f"labels, one for each of {len(y_pred)} predictions {tuple(y_pred.shape[1:])}"
+            refuse(own, "probe", rule, f"labels of shape {tuple(label.shape)}")
+        if self.positions:
+            self._check_positions(positions_of(self._loss, y_pred.shape))
+        clean = None if provenance.clean is None else _as_tensor(provenance.clean)
+        mask = self._mask(x, outputs) if len(y_pred.shape) > 2 else None
+        columns = columns_of(self._loss, label, clean, y_pred, mask, bool(self.positions))
+        index = provenance.index
+        index = None if index is None else np.reshape(ops.convert_to_numpy(index), -1)
+        return Columns(*(ops.convert_to_numpy(column) for column in columns)), index
+
+    def _mask(self, x, outputs):
+        """The mask of the predictions, which `predict` does not give; None without one."""
+        if not has_masks(self.model):
+            return None
+        predicted = self.model(keras.tree.map_structure(ops.convert_to_tensor, x), training=False)
+        return mask_of(_part(predicted, outputs, self.output) if outputs else predicted)
+
+    def _check_positions(self, shape):
+        """Refuses `positions` of samples that have one label, or of another shape."""
+        told = f"the shape of the positions, {shape}" if shape else "False: the model makes one prediction a sample"
+        if not shape or (self.positions is not True and self.positions != shape):
+            refuse(type(self).__name__, "positions", f"True, or {told}" if shape else told, self.positions)
 
     def _check_output(self, outputs):
         """Refuses a name that is no output's, where the outputs are known."""
@@ -277,14 +303,36 @@ class SampleWeightLogger(keras.callbacks.Callback):
             )
         return found[0]
 
+    def _positions_in(self, model):
+        """The positions' shape: what the model tells of it, or else what was given."""
+        inner = getattr(model, "model", model)
+        outputs, made = names_of_outputs(inner), getattr(inner, "_outputs_struct", None)
+        try:
+            made = list(inner.outputs or ()) if made is None else made
+        except (AttributeError, ValueError):  # not built yet
+            made = None
+        if outputs:
+            made = _part(made, outputs, self.output)
+        elif isinstance(made, list | tuple):
+            made = made[0] if made else None
+        shape = None if made is None else positions_of(self._loss, made.shape)
+        if shape is not None and None not in shape:
+            self._check_positions(shape)
+            return shape
+        if self.positions is True:
+            rule = "the shape of the positions, (height, width) for example, where the model does not tell it"
+            refuse(type(self).__name__, "positions", rule, self.positions)
+        return self.positions
+
     def _recorder_of(self, model):
         """The recorder of this loss and size that the model has, or a new one."""
+        positions = self._positions_in(model) if self.positions else ()
         for recorder in model.recorders:
-            same = (recorder.num_samples, recorder.output) == (self.num_samples, self.output)
-            if same and recorder.loss is self._loss:
+            asked = (self.num_samples, self.output, positions)
+            if (recorder.num_samples, recorder.output, recorder.positions) == asked and recorder.loss is self._loss:
                 return recorder
         with variable_scope(model):
-            recorder = Recorder(self._loss, self.num_samples, self.output)
+            recorder = Recorder(self._loss, self.num_samples, self.output, positions)
         model.add_recorder(recorder)
         return recorder
 
@@ -297,6 +345,18 @@ def _batches(probe, batch_size):
     size = len(keras.tree.flatten(probe[0])[0])
     for start in range(0, size, batch_size):
         yield keras.tree.map_structure(lambda a, start=start: a[start : start + batch_size], probe)
+
+
+def _checked_positions(owner, positions):
+    """`positions`, a shape as a tuple."""
+    if isinstance(positions, bool):
+        return positions
+    rule = "True, False, or the shape of the positions, whole numbers of at least 1"
+    if not isinstance(positions, list | tuple) or not positions:
+        refuse(owner, "positions", rule, positions)
+    if not all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in positions):
+        refuse(owner, "positions", rule, positions)
+    return tuple(map(int, positions))
 
 
 def _plain(optimizer):

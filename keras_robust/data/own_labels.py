@@ -6,19 +6,21 @@ from keras_robust.checks import refuse
 from keras_robust.class_names import names_by_id
 from keras_robust.sample_numbers import LARGEST_INDEX
 
-_RULE = "class ids of shape (n,), whole numbers from 0 and below 2^31; one-hot rows (n, classes); or names of classes"
+_RULE = "class ids of shape (n,), whole numbers from 0 and below 2^31; one-hot rows (n, classes); names of classes; "
+_RULE += "or maps of class ids (n, height, width)"
 
 
 def given_ids(labels, clean=None, class_names=None):
     """Class ids of the given labels and the clean ones, and the names of the classes.
 
     Args:
-        labels: class ids (n,) or (n, 1), one-hot rows (n, classes), names (n,), or a categorical Series.
+        labels: class ids (n,) or (n, 1), maps of them (n, height, width) or (n, depth, height, width), one-hot rows
+            (n, classes), names (n,), or a categorical Series.
         clean: the same of the true classes, or None.
         class_names: names by id, which say what names stand for; None: the categories, or the names that come, sorted.
 
     Returns:
-        Ids (n,), int32; clean ids or None; names, a list, or None where nobody knows them.
+        Ids (n,), or maps, int32; clean ids or None; names, a list, or None where nobody knows them.
 
     Raises:
         ValueError: for anything else.
@@ -129,7 +131,7 @@ def _ids(name, labels, class_names):
         return np.array([by_name[one] for one in labels.tolist()], "int32")
     if labels.ndim == 2 and labels.shape[1] > 1 and (hot := of_one_hot(labels)) is not None:
         return hot.astype("int32")
-    whole = labels.ndim == 1 and labels.dtype.kind in "iu"
+    whole = labels.ndim in (1, 3, 4) and labels.dtype.kind in "iu"
     if not whole or (labels.size and not 0 <= labels.min() <= labels.max() <= LARGEST_INDEX):
         refuse("with_provenance", name, _RULE, labels)
     if class_names is not None and labels.size and labels.max() >= len(class_names):

@@ -7,7 +7,9 @@ from keras_robust.diagnostics.believed import believed_labels, estimated_transit
 from keras_robust.diagnostics.class_folders import Copied
 from keras_robust.diagnostics.cleaning import Believed, Cleaned, clean_labels, take_believed
 from keras_robust.diagnostics.corrections import Corrected, Corrections
+from keras_robust.diagnostics.cross_validation import out_of_sample
 from keras_robust.diagnostics.noise_report import report_noise
+from keras_robust.diagnostics.repeated import Duplicates, duplicates
 from keras_robust.diagnostics.report import report_page
 from keras_robust.diagnostics.review import review_page
 from keras_robust.diagnostics.review_size import ReviewCount, review_count
@@ -34,6 +36,7 @@ __all__ = [
     "Corrections",
     "Curve",
     "Detection",
+    "Duplicates",
     "LoggedRun",
     "MarginHistograms",
     "ReviewCount",
@@ -45,6 +48,7 @@ __all__ = [
     "clean_accuracy",
     "clean_labels",
     "cleanlab_agreement",
+    "duplicates",
     "effective_rate",
     "estimated_transition",
     "figures",
@@ -54,6 +58,7 @@ __all__ = [
     "merged_log",
     "nnce_gradients",
     "open_run",
+    "out_of_sample",
     "pictures",
     "plots",
     "report_noise",

@@ -18,7 +18,7 @@ def believed_labels(log: WeightLog, samples=None) -> np.ndarray:
 
     Args:
         log: the log of a training run.
-        samples: numbers of samples (n,); None: all.
+        samples: numbers of samples (n,), in a log of positions of records; None: all.
 
     Returns:
         Class ids (n,), -1 for a sample that was never seen.
@@ -33,7 +33,7 @@ def believed_labels(log: WeightLog, samples=None) -> np.ndarray:
     >>> keras_robust.diagnostics.believed_labels(keras_robust.diagnostics.WeightLog(tmp_path)).tolist()
     [1, 2]
     """
-    samples = np.arange(log.num_samples) if samples is None else np.asarray(samples, "int64")
+    samples = np.arange(log.num_records) if samples is None else np.asarray(samples, "int64")
     K = 1 + max(int(records["predicted"].max(initial=-1)) for records in log)
     believed = np.full(len(samples), -1, "int32")
     for start in range(0, len(samples), _CHUNK):

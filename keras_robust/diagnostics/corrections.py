@@ -125,7 +125,12 @@ class Corrections:
         """Takes the model at its word: rows of `suspect_table` get the believed class; where it is the given one, keep.
 
         For the first look at what a correction would bring. A person who looks at the page decides better.
+
+        Raises:
+            ValueError: for suspects that are positions of samples.
         """
+        if any(one.position for one in suspects):
+            refuse("of_suspects", "suspects", "of a log with one record a sample", "positions of samples")
         known = [one for one in suspects if one.believed >= 0]
         decisions = ["keep" if one.believed == one.given else "fix" for one in known]
         columns = ([getattr(one, name) for one in known] for name in ("sample", "given", "believed"))

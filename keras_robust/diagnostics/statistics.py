@@ -193,7 +193,7 @@ def margin_histograms(log: WeightLog, epochs=None, bins: int = 60) -> MarginHist
     if not known.size:
         refuse("margin_histograms", "epochs", "epochs that saw a sample", list(epochs))
     edges = np.histogram_bin_edges(known, bins)
-    groups = {"all": np.ones(log.num_samples, bool)} if log.clean is None else {"clean": ~log.wrong, "wrong": log.wrong}
+    groups = {"all": np.ones(log.num_records, bool)} if log.clean is None else {"clean": ~log.wrong, "wrong": log.wrong}
     counts = {
         name: np.stack([np.histogram(margins[members & np.isfinite(margins)], edges)[0] for margins in shown])
         for name, members in groups.items()

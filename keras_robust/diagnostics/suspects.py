@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import os
 import pathlib
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -10,9 +11,11 @@ import numpy as np
 
 from keras_robust.checks import refuse
 from keras_robust.class_names import names_by_id
+from keras_robust.data.folders import Files
 from keras_robust.diagnostics import plots
 from keras_robust.diagnostics.believed import believed_labels
 from keras_robust.diagnostics.plots.pixels import drawable
+from keras_robust.diagnostics.repeated import Duplicates, duplicates
 from keras_robust.diagnostics.runs import LoggedRun, as_run
 from keras_robust.diagnostics.samples import samples_of_run
 from keras_robust.files import whole
@@ -38,6 +41,7 @@ class Suspect:
         last_weight: implicit weight there: how much the loss still believed it.
         epochs_against: share of the logged epochs in which another class than the given one was predicted.
         path, text: its file and its text; "" where they are not known.
+        position: where in the sample, (row, column) for example; () where a sample has one record.
     """
 
     rank: int
@@ -56,6 +60,7 @@ class Suspect:
     epochs_against: float
     path: str = ""
     text: str = ""
+    position: tuple[int, ...] = ()
 
     @property
     def wrong(self) -> bool | None:
@@ -66,6 +71,7 @@ class Suspect:
 def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=None, texts=None) -> list[Suspect]:
     """The n samples of lowest mean margin over the logged epochs, the most suspect first.
 
+    Of a log of positions (pixels, time steps, yes/no outputs) they are positions of samples, which `position` names.
     Samples that the log never saw are left out. With several logs of one data set, those of robust losses rank best.
 
     Args:
@@ -88,7 +94,7 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=N
     (1, 1, 0, -2.0, None)
     """
     labels, clean, margins = log.labels, log.clean, log.mean_margin()
-    order = log.suspects(None if n is None else min(n, log.num_samples))
+    order = log.suspects(None if n is None else min(n, log.num_records))
     order = order[labels[order] >= 0]
     believed, (predicted, against, last_margin, last_weight) = believed_labels(log, order), _last(log, order)
     known = np.full(len(order), -1) if clean is None else clean[order]
@@ -96,14 +102,16 @@ def suspect_table(log: WeightLog, n: int | None = 100, class_names=None, paths=N
     classes = 1 + max((int(values.max(initial=-1)) for values in ids.values()), default=-1)
     names = range(classes) if class_names is None else class_names
     names = names_by_id("suspect_table", names, classes, more=True)
-    columns = {"rank": np.arange(1, len(order) + 1), "sample": order}
+    samples, positions = log.place(order)
+    columns = {"rank": np.arange(1, len(order) + 1), "sample": samples}
     for field, values in ids.items():
         columns[field] = values
         columns[f"{field}_name"] = [names[k] if k >= 0 else "" for k in values]
     columns |= {"mean_margin": margins[order], "last_margin": last_margin, "last_weight": last_weight}
     columns["epochs_against"] = against
     for field, values in (("path", paths), ("text", texts)):
-        columns[field] = [""] * len(order) if values is None else [values[sample] for sample in order]
+        columns[field] = [""] * len(order) if values is None else [values[sample] for sample in samples]
+    columns["position"] = list(map(tuple, positions.tolist()))
     rows = zip(*(_plain(values) for values in columns.values()), strict=True)
     return [Suspect(**dict(zip(columns, row, strict=True))) for row in rows]
 
@@ -139,7 +147,8 @@ def suspect_sheet(suspects: list[Suspect], images, title: str | None = None):
     for one in suspects:
         given, believed = _short(one.given_name), _short(one.believed_name)
         parts = [f"{given} → {believed}"] if len(given + believed) <= 8 else [given, f"→ {believed}"]
-        parts += [f"#{one.sample}"] + ["(label is right)"] * (one.wrong is False)
+        where = f" at {', '.join(map(str, one.position))}" if one.position else ""
+        parts += [f"#{one.sample}{where}"] + ["(label is right)"] * (one.wrong is False)
         captions.append("\n".join(parts))
     return plots.contact_sheet(images, captions, title=title)
 
@@ -152,19 +161,23 @@ class SuspectReport(NamedTuple):
         suspects: the rows.
         table: path of suspects.csv.
         sheet: path of suspects.png, or None without images.
+        duplicates: groups of exact duplicates with different labels, which duplicates.csv lists where there are some;
+            None where nobody looked.
     """
 
     run: LoggedRun
     suspects: list[Suspect]
     table: pathlib.Path
     sheet: pathlib.Path | None
+    duplicates: list[Duplicates] | None = None
 
     def __str__(self):
         header = ("rank", "sample", "given", "believed", "mean margin")
-        cells = [
-            (str(one.rank), str(one.sample), one.given_name, one.believed_name, f"{one.mean_margin:.2f}")
-            for one in self.suspects[:_PRINTED]
-        ]
+        cells = []
+        for one in self.suspects[:_PRINTED]:
+            where = " at " + ",".join(map(str, one.position)) if one.position else ""
+            margin = f"{one.mean_margin:.2f}"
+            cells.append((str(one.rank), f"{one.sample}{where}", one.given_name, one.believed_name, margin))
         widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
         lines = ["  ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) for row in (header, *cells)]
         if len(self.suspects) > _PRINTED:
@@ -177,6 +190,8 @@ class SuspectReport(NamedTuple):
             else "; no pictures, for no data set is named (--dataset) and no images are given (--images)"
         )
         written = f"Written to {self.table.parent}: {self.table.name}{sheet}"
+        if self.duplicates:
+            written += f", duplicates.csv: {len(self.duplicates):,} groups of exact duplicates with different labels"
         return "\n".join([_title(self.run, self.suspects).replace("\n", "; "), *lines, written])
 
 
@@ -190,8 +205,12 @@ def write_suspects(
     n: int = 100,
     dataset: str | None = None,
     data_dir=None,
+    with_duplicates: bool = True,
 ) -> SuspectReport:
     """Writes suspects.csv, and suspects.png where the images are known, for a training run.
+
+    Exact duplicates whose labels differ, one of which at least is wrong, stand in duplicates.csv, with the columns
+    group, sample, given, given_name, path and text; images are compared, or texts where there are none.
 
     The table has a row for each `Suspect`, with names, path and text; the picture shows the samples in the same order.
     images, texts and paths cover the whole data set, by sample number: not the suspects alone.
@@ -208,6 +227,7 @@ def write_suspects(
         n: how many.
         dataset: name of the data set; None: the run's own, "none": no images and no names of classes.
         data_dir: folder of the data set; None: the run's own.
+        with_duplicates: whether to look for duplicates, which reads all images; files, where several have one size.
 
     Returns:
         `SuspectReport`; `print` shows the first rows.
@@ -241,11 +261,16 @@ def write_suspects(
     if shown.images is not None:
         pictures = shown.squares([one.sample for one in suspects])
         sheet = suspect_sheet(suspects, pictures, _title(run, suspects))
+    contradicting = _contradicting(run, shown) if with_duplicates else None
     out.mkdir(parents=True, exist_ok=True)
     _write(out / "suspects.csv", suspects)
     if sheet is not None:
         sheet.figure.savefig(out / "suspects.png")
-    return SuspectReport(run, suspects, out / "suspects.csv", None if sheet is None else out / "suspects.png")
+    (out / "duplicates.csv").unlink(missing_ok=True)
+    if contradicting:
+        _write_duplicates(out / "duplicates.csv", contradicting, names, shown)
+    sheet = None if sheet is None else out / "suspects.png"
+    return SuspectReport(run, suspects, out / "suspects.csv", sheet, contradicting)
 
 
 def _last(log, order):
@@ -262,18 +287,49 @@ def _last(log, order):
     return predicted, against / np.maximum(seen, 1), margin, weight
 
 
+def _contradicting(run, shown):
+    """Exact duplicates with different labels; None where nobody knows what samples are, or they have many labels."""
+    content = shown.texts if shown.images is None else shown.images
+    if content is None and shown.paths is not None and all(map(os.path.isfile, shown.paths)):
+        content = Files(shown.paths)
+    if content is None or run.log.positions:
+        return None
+    groups = []
+    for samples, labels in duplicates(content, run.labels()):
+        known = [(sample, label) for sample, label in zip(samples, labels, strict=True) if label >= 0]
+        if len({label for _, label in known}) > 1:
+            groups.append(Duplicates(*zip(*known, strict=True)))
+    return groups
+
+
+def _write_duplicates(path, groups, names, shown):
+    classes = 1 + max(max(group.labels) for group in groups)
+    names = names_by_id("write_suspects", range(classes) if names is None else names, classes, more=True)
+    rows = []
+    for number, group in enumerate(groups, start=1):
+        for sample, label in zip(*group, strict=True):
+            told = ["" if known is None else known[sample] for known in (shown.paths, shown.texts)]
+            rows.append([number, sample, label, names[label], *told])
+    _write_rows(path, ("group", "sample", "given", "given_name", "path", "text"), rows)
+
+
 def _write(path, suspects):
     fields = [field.name for field in dataclasses.fields(Suspect)]
+    _write_rows(path, fields, ([_printed(getattr(one, field)) for field in fields] for one in suspects))
+
+
+def _write_rows(path, head, rows):
     with whole(path) as draft, open(draft, "w", newline="", encoding="utf-8", errors="surrogateescape") as file:
         writer = csv.writer(file)
-        writer.writerow(fields)
-        for one in suspects:
-            writer.writerow(_printed(getattr(one, field)) for field in fields)
+        writer.writerow(head)
+        writer.writerows(rows)
 
 
 def _printed(value):
     if isinstance(value, float):
         return f"{value:.6g}"
+    if isinstance(value, tuple):
+        return " ".join(map(str, value))
     return "" if value == -1 and isinstance(value, int) else value
 
 

@@ -93,7 +93,23 @@ class CalledLoss(DeclaredLoss):
         Raises:
             ValueError: for samples with more than one yes/no output.
         """
+        return self._statistics(self._samples(y_true, ops.stop_gradient(as_predictions(y_pred))))
+
+    @backend.not_converted
+    def position_statistics(self, y_true, y_pred) -> SampleStatistics:
+        """`sample_statistics` of each position, (batch, positions...): pixels, time steps, yes/no outputs.
+
+        Several yes/no outputs are positions, the last axis of `y_pred`; else it holds classes, or the one output, and
+        what is left of `y_pred.shape[:-1]` are positions.
+        """
         samples = self._samples(y_true, ops.stop_gradient(as_predictions(y_pred)))
+        return self._statistics(samples.apart() if self.outputs_are_positions(y_pred) else samples)
+
+    def outputs_are_positions(self, y_pred) -> bool:
+        """Whether the last axis of predictions, or of a shape, holds several yes/no outputs."""
+        return self.asks_questions and getattr(y_pred, "shape", y_pred)[-1] != 1
+
+    def _statistics(self, samples):
         margin, label, predicted = samples.statistics(self)
         loss = samples.losses(self)
         weight = ops.zeros_like(loss) + float("nan") if self.batch_coupled else samples.weights(self)

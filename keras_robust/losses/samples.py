@@ -100,6 +100,13 @@ class Questions:
             self.valid = ops.any(self.counted, axis=-1)
             y_pred = backend.select(self.counted, y_pred, 0.5 * ops.ones_like(y_pred))
         self.logits = logits_of_answers(y_pred, loss.from_logits, dtype)
+        self.is_apart = False
+
+    def apart(self):
+        """The same, each output for itself: what is asked of it has shape (..., C)."""
+        changed = self._with(self.logits)
+        changed.is_apart, changed.ignored = True, self.labels.ignored
+        return changed
 
     def losses(self, loss):
         """Loss (...) of each sample, the mean over its outputs that count; NaN where an answer makes no sense."""
@@ -111,17 +118,19 @@ class Questions:
 
     def statistics(self, loss):
         """Margin, label and prediction (...) of the one output of each sample."""
-        if self.logits.shape[-2] != 1:
+        if self.logits.shape[-2] != 1 and not self.is_apart:
             raise ValueError(
                 f"Margin, label and prediction of a sample are those of one output. Received: y_pred with "
                 f"{self.logits.shape[-2]} yes/no outputs, shape {tuple(self.logits.shape[:-1])}."
             )
-        margin = self.logits[..., 0, 1] - self.logits[..., 0, 0]
-        yes = self.labels.answers[..., 0] > (0 if self.labels.are_hard else 0.5)
+        margin = self.logits[..., 1] - self.logits[..., 0]
+        yes, predicted = self.labels.answers > (0 if self.labels.are_hard else 0.5), self.y_pred > self.boundary
+        if not self.is_apart:
+            margin, yes, predicted = margin[..., 0], yes[..., 0], predicted[..., 0]
         margin, label = backend.select(yes, margin, -margin), ops.cast(yes, "int32")
         if self.ignored is not None:
             margin, label = backend.select(self.ignored, float("nan"), margin), backend.select(self.ignored, -1, label)
-        return margin, label, ops.cast(self.y_pred[..., 0] > self.boundary, "int32")
+        return margin, label, ops.cast(predicted, "int32")
 
     def explain_nan(self, loss, y_true, y_pred):
         explain_answers(type(loss).__name__, loss.from_logits, y_true, y_pred, self.labels, self.counted)
@@ -159,6 +168,8 @@ class Questions:
         return changed
 
     def _mean(self, values):
+        if self.is_apart:
+            return values
         if values.shape[-1] == 1:
             return ops.squeeze(values, axis=-1)
         if self.counted is None:

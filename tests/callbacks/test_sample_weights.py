@@ -263,10 +263,10 @@ def test_wrong_use(tmp_path):
     dense = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2 * K), keras.layers.Reshape((2, K))])
     dense = kr.ProvenanceModel(dense)
     dense.compile("sgd", loss)
-    with pytest.raises(ValueError, match=r"one prediction a sample.*Received: y_pred of shape \(\w+, 2, 4\)"):
+    with pytest.raises(ValueError, match=r"y_true must hold class ids of shape .*Received: y_true of shape \(\w+, 3\)"):
         dense.fit(
             X,
-            {"label": np.stack([LABEL, LABEL], 1), "index": np.arange(N)},
+            {"label": np.stack([LABEL] * 3, 1), "index": np.arange(N)},
             callbacks=[SampleWeightLogger(tmp_path, num_samples=N)],
             verbose=0,
         )
@@ -399,8 +399,8 @@ PROBES = {
     "other lengths": (network, (X, LABEL[:9]), f"labels, one for each of {N} predictions"),
     "a model of pixels": (
         lambda: keras.Sequential([keras.Input((5,)), Scores((3, 3, K))]),
-        (X, np.zeros((N, 3, 3), int)),
-        r"an output \(batch, classes\), one prediction a sample. Received: .*an output \('batch', 3, 3, 4\)",
+        (X, LABEL),
+        rf"labels, one for each of {N} predictions \(3, 3, 4\). Received: .*labels of shape \({N},\)",
     ),
     "two outputs": (
         two_outputs,

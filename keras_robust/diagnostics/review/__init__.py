@@ -4,6 +4,7 @@ import pathlib
 
 import numpy as np
 
+from keras_robust.checks import refuse
 from keras_robust.diagnostics.pages import cards_of, filled, in_script, write_page
 from keras_robust.diagnostics.runs import as_run
 from keras_robust.diagnostics.samples import samples_of_run
@@ -45,7 +46,7 @@ def review_page(
 
     Raises:
         ValueError: for another number of images, texts, paths than of samples, too few names, images whose white
-            could only be guessed, or a file that is not an image.
+            could only be guessed, or a file that is not an image; for a log of positions.
         FileNotFoundError: if the data set is not there.
 
     Example:
@@ -59,6 +60,9 @@ def review_page(
     'review.html'
     """
     run = as_run(log_or_run)
+    if run.log.positions:
+        rule = "a log with one record a sample, for a decision is about a sample"
+        refuse("review_page", "log_or_run", rule, f"one of positions {run.log.positions}, {run.log.path}")
     shown, names = samples_of_run("review_page", run, images, texts, paths, class_names, dataset, data_dir)
     content = _content(run, cards_of("review_page", run, shown, names, n))
     return write_page(path, "review.html", filled(_HERE, _SCRIPTS, DATA=in_script(content)))
