@@ -90,6 +90,14 @@ def test_code_on_pages_is_at_most_88_columns_wide():
     assert not wide, "\n".join(wide)
 
 
+@once
+def test_files_that_a_page_names_are_there():
+    table = (ROOT / "docs" / "explanation" / "inside.md").read_text().partition("Paths in `keras_robust/`")[2]
+    named = re.findall(r"`([a-z_/]+(?:/|\.py|\.toml))`", table)
+    assert len(named) > 50
+    assert [path for path in named if not (ROOT / "keras_robust" / path).exists()] == []
+
+
 def test_pages_with_python():
     found = {NAMED[page] for page in WITH_PYTHON}
     assert NAMED[WITH_PYTHON[0]] == "README.md"
