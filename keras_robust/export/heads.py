@@ -181,7 +181,8 @@ def _kind(model, place, loss, width):
         return "questions"
     if "categorical" in named or _reads_logits(loss) is not None:
         return "classes"
-    return "values" if getattr(loss, "fn", loss).__module__.startswith("keras.") else None
+    keras_own = getattr(getattr(loss, "fn", loss), "__module__", "").startswith("keras.")
+    return "values" if keras_own else None
 
 
 def _resolved(loss):

@@ -68,9 +68,10 @@ def test_what_cannot_be_told_is_asked():
     for loss in ("sparse_categorical_crossentropy", "bce", keras.losses.categorical_crossentropy):
         with pytest.raises(ValueError, match=r"ends in logits.*\(from_logits=False\), reads probabilities"):
             read_signature(ending_in(layers.Dense(3), loss=loss))
-    own = ending_in(layers.Dense(3), loss=lambda y, p: p)
-    with pytest.raises(ValueError, match="ends in 3 numbers, and nothing tells what they are.*answers='classes'"):
-        read_signature(own)
+    for loss in ("of my own", lambda y, p: p):
+        own = ending_in(layers.Dense(3), loss=loss)
+        with pytest.raises(ValueError, match="ends in 3 numbers, and nothing tells what they are.*answers='classes'"):
+            read_signature(own)
     assert head_of(own, from_logits=True).kind == head_of(own, answers="classes").kind == "classes"
     one = ending_in(layers.Dense(1))
     with pytest.raises(ValueError, match="ends in one number, and nothing tells what it is.*answers='values'"):
