@@ -77,6 +77,27 @@ def test_no_line_installs_this_package_from_an_index():
     assert [NAMED.get(path, path.name) for path in texts if by_name.search(path.read_text())] == []
 
 
+@once
+def test_code_on_pages_is_at_most_88_columns_wide():
+    """A window breaks what is longer, where nobody would."""
+    wide = [
+        f"{NAMED[page]}, {len(line)} columns: {line}"
+        for page in PAGES
+        for block in re.findall(r"^```.*?^```$", page.read_text(), flags=re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+        if len(line) > 88
+    ]
+    assert not wide, "\n".join(wide)
+
+
+@once
+def test_files_that_a_page_names_are_there():
+    table = (ROOT / "docs" / "explanation" / "inside.md").read_text().partition("Paths in `keras_robust/`")[2]
+    named = re.findall(r"`([a-z_/]+(?:/|\.py|\.toml))`", table)
+    assert len(named) > 50
+    assert [path for path in named if not (ROOT / "keras_robust" / path).exists()] == []
+
+
 def test_pages_with_python():
     found = {NAMED[page] for page in WITH_PYTHON}
     assert NAMED[WITH_PYTHON[0]] == "README.md"

@@ -78,7 +78,8 @@ def check(directory, model: keras.Model, x, tolerance: float = 1e-5) -> Checked:
     Raises:
         FileNotFoundError: if there is no such folder, or no version in it.
         ValueError: if an answer differs by more than the tolerance; for a version that `serving` did not write, a model
-            whose inputs or outputs are not those of the export, or x that does not fit it.
+            whose inputs or outputs are not those of the export, or x that does not fit it, or that the model answers
+            with NaN or infinity.
         RuntimeError: if TensorFlow cannot load the version or answer, with its reason.
         ImportError: if TensorFlow is missing.
 
@@ -119,6 +120,9 @@ def prepare(directory, model: keras.Model, x) -> Question:
     expected = []
     for first in range(0, len(arrays[0]), ROWS):
         scores = _scores(asked, [array[first : first + ROWS] for array in arrays])
+        if wrong := sum(not all(np.isfinite(one[row]).all() for one in scores) for row in range(len(scores[0]))):
+            rule = "rows that the model answers with finite numbers"
+            refuse("check", "x", rule, f"NaN or infinite answers in {wrong} of {len(scores[0])} rows")
         expected.append([_probabilities(head, one) for head, one in zip(signature.heads, scores, strict=True)])
     return Question(folder, signature, dict(zip(signature.names, arrays, strict=True)), expected)
 
@@ -232,8 +236,7 @@ def _difference(head, name, answer, truth):
         return np.inf, np.inf
     difference = np.abs(answer.astype("float64") - truth)
     difference[~np.isfinite(difference)] = np.inf
-    rule = difference / np.where(np.isfinite(truth), np.maximum(1.0, np.abs(truth)), 1.0)
-    return float(difference.max(initial=0.0)), float(rule.max(initial=0.0))
+    return float(difference.max(initial=0.0)), float((difference / np.maximum(1.0, np.abs(truth))).max(initial=0.0))
 
 
 def _named(head, answer, ranked, truth):

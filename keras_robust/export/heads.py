@@ -1,6 +1,9 @@
 """What is served of each output of a model: probabilities of classes, of answers yes, or numbers as they are."""
 
+import contextlib
+import inspect
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import keras
@@ -11,8 +14,7 @@ from keras_robust.last_layer import ends_in, losses_by_output
 from keras_robust.losses import RobustLoss
 
 # What an output answers with.
-KINDS = ("classes", "questions", "values")
-ANSWERS = OneOf(KINDS)
+ANSWERS = OneOf(("classes", "questions", "values"))
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,7 @@ def read_heads(model: keras.Model, names: list[str], loss, class_names, top_k, f
         ValueError: for what does not fit an output, or where nothing tells what one holds.
     """
     given, tensors = output_names(model), model.outputs
-    losses = dict(losses_by_output(model, loss))
+    losses = {place: _resolved(one) for place, one in losses_by_output(model, loss)}
     by_output = {
         key: _by_output(key, value, given, names)
         for key, value in (
@@ -135,9 +137,12 @@ def _head(model, place, served, loss, class_names, top_k, from_logits, answers):
     if kind is None and from_logits is not None:
         kind = "classes" if (width or 0) > 1 else "questions"
     if kind is None:
+        one = (width or 1) == 1
+        classes = "" if one else "answers='classes' for scores of classes, "
         raise ValueError(
-            f"{where} ends in one number, and nothing tells what it is. Say so: answers='questions' for the logit or "
-            "the probability of yes, answers='values' for a number that is served as it is."
+            f"{where} ends in {'one number' if one else f'{width} numbers'}, and nothing tells what "
+            f"{'it is' if one else 'they are'}. Say so: {classes}answers='questions' for the logit or the "
+            "probability of yes, answers='values' for what is served as it is."
         )
     if kind == "values":
         for key, value in (("class_names", class_names), ("top_k", top_k), ("from_logits", from_logits)):
@@ -149,8 +154,10 @@ def _head(model, place, served, loss, class_names, top_k, from_logits, answers):
         refuse("serving", "model", f"{rule}, or answers='values' for it", f"{given} of shape {tuple(shape)}")
     count = width
     if class_names is not None:
-        pair = kind == "questions" and width == 1 and len(list(class_names)) == 2
-        count = 2 if pair else width
+        if isinstance(class_names, Iterator):
+            class_names = list(class_names)
+        if kind == "questions" and width == 1 and getattr(class_names, "__len__", int)() == 2:
+            count = 2
         class_names = names_by_id("serving", class_names, count)
     top_k = at_least(1, integer=True, optional=True, high=count).check("serving", "top_k", top_k)
     if from_logits is None:
@@ -167,28 +174,47 @@ def _kind(model, place, loss, width):
         return "questions"
     if isinstance(loss, RobustLoss):
         return "questions" if loss.asks_questions or width == 1 else "classes"
-    if loss is not None:
-        named = _loss_name(loss)
-        if "binary" in named:
-            return "questions"
-        return "classes" if "categorical" in named or getattr(loss, "from_logits", None) is not None else "values"
-    return "classes" if width is not None and width > 1 else None
+    if loss is None:
+        return "classes" if width is not None and width > 1 else None
+    named = _loss_name(loss).lower()
+    if "binary" in named:
+        return "questions"
+    if "categorical" in named or _reads_logits(loss) is not None:
+        return "classes"
+    keras_own = getattr(getattr(loss, "fn", loss), "__module__", "").startswith("keras.")
+    return "values" if keras_own else None
+
+
+def _resolved(loss):
+    """The loss that Keras has by a name."""
+    if isinstance(loss, str):
+        with contextlib.suppress(ValueError):
+            return keras.losses.get(loss)
+    return loss
 
 
 def _loss_name(loss):
-    if not isinstance(loss, str):
-        loss = getattr(loss, "__name__", type(loss).__name__)
-    return loss.lower()
+    return getattr(loss, "__name__", type(loss).__name__)
+
+
+def _reads_logits(loss):
+    """Whether a loss reads logits, a function by its default; None where it does not say."""
+    if inspect.isfunction(loss):
+        argument = inspect.signature(loss).parameters.get("from_logits")
+        known = argument and argument.default
+    else:
+        known = getattr(loss, "from_logits", None)
+    return known if isinstance(known, bool) else None
 
 
 def _ends_in_logits(model, place, loss, where):
     """Whether an output holds logits. What its loss says and what its last layer is, where both know, must agree."""
     end = ends_in(model, place)
     by_layer = None if end is None else end == "logits"
-    by_loss = getattr(loss, "from_logits", None)
-    if by_layer is not None and isinstance(by_loss, bool) and by_loss != by_layer:
+    by_loss = _reads_logits(loss)
+    if None not in (by_layer, by_loss) and by_loss != by_layer:
         raise ValueError(
-            f"{where} ends in {end}, and its loss, {type(loss).__name__}(from_logits={by_loss}), reads "
+            f"{where} ends in {end}, and its loss, {_loss_name(loss)}(from_logits={by_loss}), reads "
             f"{'logits' if by_loss else 'probabilities'}: one of them is wrong. Train it anew, or say what the model "
             f"ends in by from_logits={by_layer}."
         )
@@ -198,4 +224,4 @@ def _ends_in_logits(model, place, loss, where):
             f"Neither the loss of the model nor its last layer tells whether {where[0].lower()}{where[1:]} ends in "
             "logits or in probabilities. Say so: from_logits=True or from_logits=False."
         )
-    return bool(known)
+    return known

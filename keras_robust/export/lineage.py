@@ -107,7 +107,7 @@ def describe(network: keras.Model, loss, signature: Signature, settings: dict, r
     try:
         if not isinstance(told["facts"], dict):
             raise TypeError("it is no dict")
-        json.dumps(told["facts"], allow_nan=False)
+        json.dumps(told["facts"], allow_nan=False, sort_keys=True)
     except (TypeError, ValueError) as error:
         refuse("serving", "facts", f"a dict that fits into JSON ({error})", facts)
     return told

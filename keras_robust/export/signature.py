@@ -215,7 +215,9 @@ def _encoded(model, images, unit):
 
 def _input_names(model):
     """(name as served, name in the model) of each input."""
-    given = [tensor.name for tensor in model.inputs]
+    structure = structure_of(model)
+    by_key = isinstance(structure, dict) and len(structure) == len(model.inputs)
+    given = [str(key) for key in sorted(structure)] if by_key else [tensor.name for tensor in model.inputs]
     numbers = [""] if len(given) == 1 else [f"_{i}" for i in range(1, len(given) + 1)]
     named = [
         (f"inputs{number}",) * 2 if AUTOMATIC.fullmatch(name) else (_served(name, "input"), name)

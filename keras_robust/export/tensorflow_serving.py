@@ -50,10 +50,11 @@ def serving(
     layers of text too: JAX and PyTorch cannot call a model that begins with `TextVectorization`, but they build it
     around the network that was trained, `keras.Model(text, network(vectorize(text)))`, and this serves it.
 
-    The signature is "serving_default". Its inputs bear the names that `keras.Input(name=...)` gave them; without a name
-    the only input is "inputs", several are "inputs_1", "inputs_2", ... A name that TensorFlow does not take, "a b" or
-    "class", is served as the nearest that it does, "a_b" or "input_class"; a warning says so, and `origin` later. They
-    have the model's dtypes and a free batch size. Its outputs, in float32 under any policy:
+    The signature is "serving_default". Its inputs bear the names that `keras.Input(name=...)` gave them, in a dict of
+    inputs its keys; without a name the only input is "inputs", several are "inputs_1", "inputs_2", ... A name that
+    TensorFlow does not take, "a b" or "class", is served as the nearest that it does, "a_b" or "input_class"; a warning
+    says so, and `origin` later. They have the model's dtypes and a free batch size. Its outputs, in float32 under any
+    policy:
 
         probabilities  (batch, ..., K)      of the classes; of yes, (batch, ..., C), for C yes/no outputs
         classes        (batch, ..., top_k)  the most probable classes, most probable first: names (strings), or ids
@@ -96,7 +97,8 @@ def serving(
         answers: what an output holds: "classes", of which one is true; "questions", each with an answer yes or no;
             "values", numbers that are served as they are; perhaps a dict by output. None: by its last layer (softmax:
             classes; sigmoid: questions), else by its loss (`Binary` and binary cross entropy: questions; one that knows
-            no logits, as a squared error: values; a loss of this package on one logit: questions), else classes.
+            of Keras' that knows no logits, as a squared error: values; a loss of this package on one logit: questions),
+            else classes. A loss of your own tells nothing.
         images: "bytes": inputs (batch, height, width, channels) of 1, 3 or 4 channels are served as strings (batch,),
             each a JPEG or PNG file, which the graph decodes as TensorFlow does: into the channels of the model, alpha
             dropped, EXIF orientation not applied, 4 channels from PNG alone. Where the model has a size, the whole
@@ -113,8 +115,10 @@ def serving(
     Raises:
         ValueError: for an argument that does not fit the model, `raw_pixels` for one without preprocessing included;
             if neither loss nor last layer tells logits from probabilities, or they contradict each other; for one
-            linear output without a loss, if `answers` does not say what it is.
+            linear output without a loss, or outputs with a loss of your own, if `answers` does not say what they are;
+            if `directory` is the folder of one version.
         FileExistsError: if `version` is there.
+        NotADirectoryError: if `directory` is a file.
         FileNotFoundError: if `run` holds no weight log.
         ImportError: if TensorFlow, or for `warmup` tensorflow-serving-api, is missing.
         RuntimeError: if TensorFlow cannot load a model of another backend, with its reason.
@@ -164,7 +168,7 @@ def network_of(model: keras.Model, raw_pixels: bool | None) -> keras.Model:
         ValueError: for `raw_pixels` that does not fit it.
     """
     model = own_model(model)
-    if raw_pixels not in (None, True, False):
+    if not isinstance(raw_pixels, bool | None):
         refuse("serving", "raw_pixels", "True, False or None", raw_pixels)
     if isinstance(model, keras.Model) and preprocessing_of(model):
         return for_serving(model, raw_pixels is not False)

@@ -13,6 +13,8 @@ from keras_robust.checks import at_least, refuse
 
 # What marks a folder as a SavedModel.
 GRAPH = "saved_model.pb"
+# What servers read as one.
+_NUMBER = re.compile("[0-9]+")
 
 
 def versions_in(directory) -> list[int]:
@@ -26,7 +28,7 @@ def versions_in(directory) -> list[int]:
     [12]
     """
     with contextlib.suppress(FileNotFoundError):
-        return sorted(int(name) for name in os.listdir(directory) if re.fullmatch("[0-9]+", name))
+        return sorted(int(name) for name in os.listdir(directory) if _NUMBER.fullmatch(name))
     return []
 
 
@@ -48,7 +50,7 @@ def version_folder(directory, version: int | None = None) -> pathlib.Path:
     >>> version_folder(tmp_path).name, version_folder(tmp_path / "2").name
     ('10', '2')
     """
-    directory = pathlib.Path(directory)
+    directory = _path("export", directory)
     version = at_least(1, integer=True, optional=True).check("export", "version", version)
     if not directory.is_dir():
         raise FileNotFoundError(f"There is no folder {directory}.")
@@ -64,7 +66,7 @@ def version_folder(directory, version: int | None = None) -> pathlib.Path:
             f"{', '.join(map(str, there)) or 'none'}."
         )
     number = there[-1] if version is None else version
-    folder = next(path for path in directory.iterdir() if path.name.isdecimal() and int(path.name) == number)
+    folder = next(path for path in directory.iterdir() if _NUMBER.fullmatch(path.name) and int(path.name) == number)
     if not (folder / GRAPH).is_file():
         raise FileNotFoundError(f"{folder} is no version of a model: it lacks {GRAPH}.")
     return folder
@@ -87,6 +89,8 @@ def write_version(directory, version: int | None, write: Callable[[pathlib.Path]
 
     Raises:
         FileExistsError: if the version is there.
+        NotADirectoryError: if `directory` is a file.
+        ValueError: if it is the folder of one version.
 
     Example:
 
@@ -97,7 +101,13 @@ def write_version(directory, version: int | None, write: Callable[[pathlib.Path]
     FileExistsError: ... holds version 1 already. A version that may be served is not replaced: take another number...
     """
     version = at_least(1, integer=True, optional=True).check("serving", "version", version)
-    directory = pathlib.Path(directory)
+    directory = _path("serving", directory)
+    if directory.is_file():
+        raise NotADirectoryError(f"{directory} is a file, and no folder of versions.")
+    if (directory / GRAPH).exists():
+        refuse(
+            "serving", "directory", f"the folder of all versions, {directory.parent}, not that of one", str(directory)
+        )
     if version is not None:
         _refuse_taken(directory, version)
     directory.mkdir(parents=True, exist_ok=True)
@@ -109,6 +119,12 @@ def write_version(directory, version: int | None, write: Callable[[pathlib.Path]
         path = _publish(folder, directory, version)
     _sync_entry(directory)
     return path
+
+
+def _path(owner, directory):
+    if not isinstance(directory, str | os.PathLike) or directory == "":
+        refuse(owner, "directory", "the path of a folder", directory)
+    return pathlib.Path(directory)
 
 
 def _publish(folder, directory, version):

@@ -110,6 +110,15 @@ def test_large_values_may_differ_by_more(tmp_path, answering):
         check(tmp_path, model, X, tolerance=5e-6)
 
 
+def test_a_model_that_answers_with_nan(tmp_path, answering):
+    model = network()
+    written(model, tmp_path)
+    x = X.copy()
+    x[2] = np.nan
+    with pytest.raises(ValueError, match=r"`x` of check must be .*finite.* Received: x='NaN .* in 1 of 4 rows"):
+        check(tmp_path, model, x)
+
+
 def test_names_that_occur_twice(tmp_path, answering):
     model = network(ends=3)
     written(model, tmp_path, class_names=["cat", "cat", "dog"], top_k=3)
@@ -185,7 +194,7 @@ def test_origin(tmp_path):
     assert (told["run"]["samples"], told["run"]["epochs"]) == (4, 1)
     assert told["facts"] == {"data": "sha256:7a"}
     assert told["model"]["parameters"] == 8
-    for wrong in ({"a": np.nan}, {"a": X}, ["a"]):
+    for wrong in ({"a": np.nan}, {"a": X}, ["a"], {"a": 1, 2: 3}):
         with pytest.raises(ValueError, match="`facts` of serving must be a dict that fits into JSON"):
             written(model, tmp_path / "models", facts=wrong)
     with pytest.raises(FileNotFoundError, match="There is no folder"):

@@ -70,8 +70,9 @@ class TestWrongUse:
         for given in (True, False):
             with pytest.raises(ValueError, match="`raw_pixels` of serving must be None for a model that does not beg"):
                 serving(model, tmp_path, raw_pixels=given)
-        with pytest.raises(ValueError, match="`raw_pixels` of serving must be True, False or None"):
-            serving(model, tmp_path, raw_pixels="yes")
+        for given in ("yes", 0):
+            with pytest.raises(ValueError, match="`raw_pixels` of serving must be True, False or None"):
+                serving(model, tmp_path, raw_pixels=given)
         assert not list(tmp_path.iterdir())
 
     def test_a_layer_that_the_other_process_does_not_know(self, tmp_path):

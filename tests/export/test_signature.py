@@ -65,6 +65,14 @@ def test_what_cannot_be_told_is_asked():
         with pytest.raises(ValueError, match=rf"ends in .* CE\(from_logits={loss.from_logits}\), reads .*one of them"):
             read_signature(wrong)
         assert head_of(wrong, from_logits=True).from_logits
+    for loss in ("sparse_categorical_crossentropy", "bce", keras.losses.categorical_crossentropy):
+        with pytest.raises(ValueError, match=r"ends in logits.*\(from_logits=False\), reads probabilities"):
+            read_signature(ending_in(layers.Dense(3), loss=loss))
+    for loss in ("of my own", lambda y, p: p):
+        own = ending_in(layers.Dense(3), loss=loss)
+        with pytest.raises(ValueError, match="ends in 3 numbers, and nothing tells what they are.*answers='classes'"):
+            read_signature(own)
+    assert head_of(own, from_logits=True).kind == head_of(own, answers="classes").kind == "classes"
     one = ending_in(layers.Dense(1))
     with pytest.raises(ValueError, match="ends in one number, and nothing tells what it is.*answers='values'"):
         read_signature(one)
@@ -80,7 +88,8 @@ def test_what_cannot_be_told_is_asked():
         (layers.Dense(1), kr.GCE(from_logits=True), "questions", True),
         (layers.Dense(1, "sigmoid"), kr.GCE(), "questions", False),
         (layers.Dense(3), keras.losses.BinaryCrossentropy(from_logits=True), "questions", True),
-        (layers.Dense(3), "binary_crossentropy", "questions", True),
+        (layers.Dense(3, "sigmoid"), "binary_crossentropy", "questions", False),
+        (layers.Rescaling(1.0), "bce", "questions", False),
         (layers.Dense(3), keras.losses.CategoricalFocalCrossentropy(from_logits=True), "classes", True),
         (layers.Dense(3), "mse", "values", False),
         (layers.Dense(1), keras.losses.Huber(), "values", False),
@@ -144,6 +153,7 @@ def test_encoded_images():
             read_signature(ending_in(layers.Dense(2)), **wrong)
 
 
+@pytest.mark.filterwarnings("ignore:When providing `inputs` as a dict")
 def test_names_of_inputs():
     def names(*inputs):
         tensors = [keras.Input((2,), name=name) for name in inputs]
@@ -157,6 +167,9 @@ def test_names_of_inputs():
             assert names("pixels", name) == ["pixels", served]
     with pytest.raises(ValueError, match="`model` of serving must be a model whose inputs have different names"):
         names("a b", "a-b")
+    by_key = {"right": keras.Input((2,)), "left": keras.Input((2,))}
+    model = keras.Model(by_key, layers.Dense(2)(by_key["left"] - by_key["right"]))
+    assert read_signature(model).names == ["left", "right"]
 
 
 def test_classes():
@@ -184,7 +197,11 @@ def test_classes():
         read_signature(model, answers="values", top_k=1)
     yes = ending_in(layers.Dense(1, "sigmoid"))
     assert head_of(yes, class_names=["no", "yes"]).no_and_yes
+    assert head_of(yes, class_names=iter(["no", "yes"])).no_and_yes
     assert not head_of(yes, class_names=["sick"]).no_and_yes
+    for names in (3, ["no", "yes", "or"]):
+        with pytest.raises(ValueError, match="`class_names` of serving must be a list of 1 names"):
+            head_of(yes, class_names=names)
     with pytest.raises(ValueError, match=r"must be a model whose output is \(batch, ..., K\) with K of at least 2"):
         read_signature(yes, answers="classes")
 

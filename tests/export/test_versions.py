@@ -32,6 +32,19 @@ def test_versions_count_up_and_stay(tmp_path):
     assert (models / "8" / "variables" / "data").read_text() == "weights"
 
 
+def test_folders_that_take_no_versions(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(NotADirectoryError, match="file is a file, and no folder"):
+        write_version(tmp_path / "file", None, fill)
+    version = write_version(tmp_path / "models", None, fill)
+    with pytest.raises(ValueError, match=r"must be .*of all versions.*models, not.*of one. Received: .*models/1"):
+        write_version(version, None, fill)
+    for wrong in ("", None, 3):
+        for of in (version_folder, lambda folder: write_version(folder, None, fill)):
+            with pytest.raises(ValueError, match="`directory` of (serving|export) must be the path of a folder"):
+                of(wrong)
+
+
 def test_a_watcher_sees_no_half_version(tmp_path):
     seen = []
 
@@ -110,10 +123,11 @@ def test_the_folder_of_a_version(tmp_path):
 
 
 def test_other_entries_are_no_versions(tmp_path):
-    for name in (".draft-killed", "tmp", "3x", "½", "-4", "latest"):
+    for name in (".draft-killed", "tmp", "3x", "½", "-4", "latest", "١٢"):
         (tmp_path / name).mkdir()
     (tmp_path / "0012").mkdir()
-    assert versions_in(tmp_path) == [12]
+    fill(tmp_path / "0012")
+    assert (versions_in(tmp_path), version_folder(tmp_path).name) == ([12], "0012")
     assert write_version(tmp_path, None, fill).name == "13"
 
 
