@@ -108,7 +108,7 @@ def prepare(directory, model: keras.Model, x) -> Question:
     told = origin(folder)
     signature, raw_pixels = Signature.of(told["signature"]), told["settings"]["raw_pixels"]
     network = network_of(model, raw_pixels)
-    _compare_inputs(folder, signature, network)
+    _refuse_another(folder, signature, network)
     taken = [Input(one.name, one.given, one.shape, one.dtype) for one in signature.inputs]
     arrays = read_batch(taken, x, "check", "x")
     for one, array in zip(signature.inputs, arrays, strict=True):
@@ -178,22 +178,19 @@ def judge(question: Question, answers: dict[str, np.ndarray], tolerance: float, 
     return Checked(int(version) if version.isdecimal() else version, largest, rows)
 
 
-def _compare_inputs(folder, signature, network):
+def _refuse_another(folder, signature, network):
     """Refuses a model of other inputs or outputs than the export has."""
     try:
         taken, given = network.inputs, network.outputs
     except AttributeError:
         refuse("check", "model", "the built Keras model that was exported", network)
-    theirs = [(one.shape, one.dtype) for one in signature.inputs]
-    ours = [(tuple(tensor.shape), str(tensor.dtype)) for tensor in taken]
-    if theirs != ours:
-        rule = f"the one that was exported to {folder}, whose inputs are {theirs}"
-        refuse("check", "model", rule, f"{network.name} with inputs {ours}")
-    theirs = [head.width for head in signature.heads]
-    ours = [tensor.shape[-1] if len(tensor.shape) > 1 else None for tensor in given]
-    if theirs != ours:
-        rule = f"the one that was exported to {folder}, whose outputs have the widths {theirs}"
-        refuse("check", "model", rule, f"{network.name} with widths {ours}")
+    inputs = [(one.shape, one.dtype) for one in signature.inputs], [(tuple(one.shape), str(one.dtype)) for one in taken]
+    widths = [one.shape[-1] if len(one.shape) > 1 else None for one in given]
+    outputs = [head.width for head in signature.heads], widths
+    for rule, (theirs, ours) in (("inputs are", inputs), ("outputs have the widths", outputs)):
+        if theirs != ours:
+            rule = f"the one that was exported to {folder}, whose {rule} {theirs}"
+            refuse("check", "model", rule, f"{network.name} with {ours}")
 
 
 def _scores(model, arrays):
