@@ -19,7 +19,7 @@ from keras_robust.training.judging import CAUTION, Judged
 pytestmark = once
 N = 600
 # What file systems take, and tables, terminals and pictures stumble over; in the order of the digits.
-NAMES = ["0", "1 one", "2 [b]", "3 $x", '4,"four"', "5 é", "6 a$b$c", "7\nseven", "8 " + os.fsdecode(b"\xff"), "9 -"]
+NAMES = ["0", "1 one", "2 [b]", "3 $x_{$", '4,"four"', "5 é", "6 a$b$c", "7\nseven", "8 " + os.fsdecode(b"\xff"), "9 -"]
 
 
 @pytest.fixture(scope="module")
@@ -162,6 +162,13 @@ def test_from_a_folder_to_corrected_folders_and_a_new_training(story, capsys, mo
 def test_arguments_that_do_not_go_with_images(story, arguments, words, tmp_path, capsys):
     _, command = story
     assert_refused_in_one_line([*command, *arguments, "--out", str(tmp_path / "new")], words, capsys)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("argument", ["--image-size", "--network", "--class-names"])
+def test_arguments_that_do_not_go_without_images(argument, tmp_path, capsys):
+    command = ["compare", argument, "8", "--out", str(tmp_path / "new")]
+    assert_refused_in_one_line(command, f"{argument} goes with --images", capsys)
     assert not (tmp_path / "new").exists()
 
 

@@ -112,7 +112,7 @@ def clean_labels(
         `Cleaned`. `Corrected.load(path)` reads the file, and so does `numpy.load`: "labels" (n,), "drop" (n,).
 
     Raises:
-        ValueError: for corrections of another data set, or a damaged file.
+        ValueError: for corrections of another data set, a damaged file, or a log of positions.
         FileExistsError: if the file is there, or the folder and not empty.
         FileNotFoundError: if an image is missing that is to be copied.
 
@@ -129,6 +129,9 @@ def clean_labels(
     fixed: 1 -> 0 (1)
     Written to ...corrected.npz: labels, drop
     """
+    if run.log.positions:
+        rule = "of a log with one record a sample, for a correction is one of a sample"
+        refuse("clean", "run", rule, f"one of positions {run.log.positions}, {run.log.path}")
     before, path = run.labels(), pathlib.Path(run.folder / "corrected.npz" if out is None else out)
     corrected = as_corrections(corrections).apply(before)
     images = None
@@ -146,10 +149,13 @@ def clean_labels(
 
 
 def wrong_shares(clean, before, corrected: Corrected) -> tuple[float, float] | None:
-    """Shares of wrong labels before and after a correction; None where the clean ones are not known."""
+    """Shares of wrong labels before and after a correction; None where the clean ones are not known, or all are left
+    out."""
     if clean is None:
         return None
     known = (clean >= 0) & (before >= 0)
     left = known & ~corrected.drop
+    if not left.any():
+        return None
     shares = (np.mean(before[known] != clean[known]), np.mean(corrected.labels[left] != clean[left]))
     return tuple(map(float, shares))

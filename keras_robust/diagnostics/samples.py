@@ -45,6 +45,7 @@ class Samples:
 
         Raises:
             ValueError: naming the file, if it is not a readable image.
+            FileNotFoundError: if it is not there.
         """
         from PIL import ImageOps
 
@@ -131,6 +132,9 @@ def samples_of_run(
     """
     given = any(one is not None for one in (images, texts, paths))
     if dataset is None and not given and (listing := run.images(data_dir)) is not None:
+        if not os.path.isdir(listing.root):
+            told = "Where are they now (`data_dir`, --data-dir)?"
+            raise FileNotFoundError(f"The images of the run in {run.folder} are not in {listing.root} any more. {told}")
         images, class_names = listing.files, run.class_names if class_names is None else class_names
         dataset = "none"
     elif dataset is None and not given:
