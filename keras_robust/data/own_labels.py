@@ -54,7 +54,8 @@ def given_labels(labels, clean=None, class_names=None):
     if not several:
         ids, clean, names = given_ids(labels, clean, class_names)
         if clean is not None and clean.shape[1:] != ids.shape[1:]:
-            refuse("with_provenance", "clean", f"of the shape of y, {ids.shape}", f"shape {clean.shape}")
+            rule = f"maps of {ids.shape[1:]}, as y holds" if ids.ndim > 1 else "one label a sample, as y holds"
+            refuse("with_provenance", "clean", rule, f"shape {clean.shape}")
         return ids, clean, names
     if not labels:
         refuse("with_provenance", "y", "labels of at least one output", labels)

@@ -214,5 +214,5 @@ def test_maps_of_labels_are_numbered(pipeline):
             kr.data.with_provenance((x, wrong))
     with pytest.raises(ValueError, match="`y` of with_provenance must be .*maps of class ids"):
         kr.data.with_provenance((x, label.astype(str)))
-    with pytest.raises(ValueError, match="`clean` of with_provenance must be of the shape of y"):
+    with pytest.raises(ValueError, match=r"`clean` of with_provenance must be maps of \(2, 4\), as y holds"):
         kr.data.with_provenance((x, label), clean=clean[:, 0, 0])
