@@ -131,7 +131,11 @@ class ExplainNaN(keras.callbacks.Callback):
         return ""
 
 
-_LABELS, _INPUTS, _WEIGHTS = "labels that make no sense", "inputs with NaN or infinity", "sample weights of NaN"
+_LABELS, _INPUTS, _WEIGHTS = (
+    "labels that make no sense",
+    "inputs with NaN or infinity",
+    "sample weights of NaN or infinity",
+)
 
 
 def _of_batch(model, x, y, weight, first):

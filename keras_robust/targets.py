@@ -95,6 +95,12 @@ def by_output(values, outputs: tuple, name: str, lacking: bool = True, owner: st
     return dict(values)
 
 
+def check_output(owner: str, output, outputs: tuple) -> None:
+    """Refuses a name that is no output's, where the outputs are known."""
+    if outputs and output not in outputs:
+        refuse(owner, "output", f"the one that is logged of the outputs, {', '.join(outputs)}", output)
+
+
 def as_outputs(values: dict, predicted):
     """Values by output, None where there are none, in the structure of what a model of several outputs predicted."""
     if isinstance(predicted, dict):

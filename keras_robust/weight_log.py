@@ -9,7 +9,6 @@ import hashlib
 import math
 import pathlib
 import re
-import uuid
 import warnings
 from typing import NamedTuple
 
@@ -31,9 +30,6 @@ RECORD = np.dtype(
         ("step", "<i4"),  # of the epoch; -1 where the sample was looked at after it
     ]
 )
-
-
-_CLAIM = ".writer"
 
 
 class Detection(NamedTuple):
@@ -84,8 +80,8 @@ class WeightLog:
         for epoch in self.epochs:
             if (other := _read(self.path, epoch).shape) != shape:
                 raise ValueError(
-                    f"The epochs in {self.path} are not of one run: {_file('', self.epochs[0])} holds "
-                    f"{_told(shape)}, {_file('', epoch)} holds {_told(other)}."
+                    f"The epochs in {self.path} are not of one run: {epoch_file('', self.epochs[0])} holds "
+                    f"{told_of_shape(shape)}, {epoch_file('', epoch)} holds {told_of_shape(other)}."
                 )
         self.num_samples, self.positions, self.num_records = shape[0], shape[1:], math.prod(shape)
         self._clean = clean
@@ -257,56 +253,6 @@ class WeightLog:
         return values
 
 
-def merged_log(paths, into, overwrite: bool = False) -> WeightLog:
-    """One log of the logs that the processes of one run wrote, each of the samples that it saw.
-
-    Under PyTorch's DistributedDataParallel every process has a log of its own. A sample that several of them saw in an
-    epoch, as one that fills the last batch, keeps its last visit.
-
-    Args:
-        paths: folders of the logs, which hold the same epochs and numbers of samples.
-        into: folder of the new log.
-        overwrite: whether a log that is there already is replaced.
-
-    Raises:
-        FileNotFoundError: if a folder holds no epoch.
-        ValueError: for logs of different epochs or sizes, and for a log that is there already.
-
-    Example: one process saw samples 0 and 1, the other sample 2.
-
-    >>> records = np.zeros(3, keras_robust.weight_log.RECORD)
-    >>> for rank, seen in enumerate(([True, True, False], [False, False, True])):
-    ...     records["label"] = np.where(seen, [5, 6, 7], -1)
-    ...     keras_robust.weight_log.write_epoch(tmp_path / f"rank{rank}", 0, records)
-    >>> log = keras_robust.diagnostics.merged_log([tmp_path / "rank0", tmp_path / "rank1"], tmp_path / "both")
-    >>> log.labels.tolist()
-    [5, 6, 7]
-    """
-    logs = [WeightLog(path) for path in paths]
-    if not logs:
-        refuse("merged_log", "paths", "at least one folder of a weight log", paths)
-    first = logs[0]
-    for log in logs[1:]:
-        if (log.epochs, log.num_samples, log.positions) != (first.epochs, first.num_samples, first.positions):
-            told = _told((first.num_samples, *first.positions))
-            raise ValueError(
-                f"{first.path} and {log.path} are not of one run: epochs {first.epochs} of {told}, "
-                f"epochs {log.epochs} of {_told((log.num_samples, *log.positions))}."
-            )
-    if logged_epochs(into) and not overwrite:
-        raise ValueError(f"{into} holds a log already. Give merged_log a new folder, or overwrite=True.")
-    for epoch in first.epochs:
-        merged = np.array(first.epoch(epoch))
-        for log in logs[1:]:
-            records = log.epoch(epoch)
-            later = (records["label"] >= 0) & ((merged["label"] < 0) | (records["step"] > merged["step"]))
-            merged[later] = records[later]
-        write_epoch(into, epoch, merged.reshape(first.num_samples, *first.positions))
-    for epoch in set(logged_epochs(into)) - set(first.epochs):
-        _file(into, epoch).unlink()
-    return WeightLog(into)
-
-
 def mean_ranks(values) -> np.ndarray:
     """Ranks of values (n,), from 1 for the smallest; ties share their mean rank."""
     _, group, sizes = np.unique(values, return_inverse=True, return_counts=True)
@@ -331,47 +277,29 @@ def write_epoch(path, epoch: int, records: np.ndarray) -> None:
     """Writes the records of an epoch, (samples,) or (samples, positions...): a reader sees all of them or nothing."""
     path = pathlib.Path(path)
     path.mkdir(parents=True, exist_ok=True)
-    with whole(_file(path, epoch)) as draft:
+    with whole(epoch_file(path, epoch)) as draft:
         np.save(draft, records, allow_pickle=False)
-
-
-def claim_log(path) -> str:
-    """Makes a folder the one of a new writer, and returns what the writer is known by."""
-    path, claim = pathlib.Path(path), uuid.uuid4().hex
-    path.mkdir(parents=True, exist_ok=True)
-    with whole(path / _CLAIM) as draft:
-        draft.write_text(claim)
-    return claim
-
-
-def check_claim(path, claim: str) -> None:
-    """Raises if another writer has taken the folder since: two would replace each other's epochs.
-
-    Raises:
-        ValueError: naming the folder.
-    """
-    file = pathlib.Path(path) / _CLAIM
-    if not file.exists() or file.read_text() != claim:
-        raise ValueError(f"Another SampleWeightLogger writes its log into {path}. Give each a folder of its own.")
 
 
 def drop_epochs(path, first: int) -> None:
     """Removes the records of `first` and later epochs."""
     for epoch in logged_epochs(path):
         if epoch >= first:
-            _file(path, epoch).unlink()
+            epoch_file(path, epoch).unlink()
 
 
-def _file(path, epoch):
+def epoch_file(path, epoch: int) -> pathlib.Path:
+    """The file of an epoch in the folder of a log."""
     return pathlib.Path(path) / f"epoch-{epoch:05d}.npy"
 
 
-def _told(shape):
+def told_of_shape(shape: tuple) -> str:
+    """(samples, positions...) in words."""
     return f"{shape[0]} samples" + (f" with positions {shape[1:]}" if shape[1:] else "")
 
 
 def _read(path, epoch):
-    file = _file(path, epoch)
+    file = epoch_file(path, epoch)
     # Not np.load, which takes archives too, and leaves a damaged one open.
     with open(file, "rb") as start:
         if start.read(len(np.lib.format.MAGIC_PREFIX)) != np.lib.format.MAGIC_PREFIX:

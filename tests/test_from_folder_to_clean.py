@@ -19,7 +19,7 @@ from keras_robust.training.judging import CAUTION, Judged
 pytestmark = once
 N = 600
 # What file systems take, and tables, terminals and pictures stumble over; in the order of the digits.
-NAMES = ["0", "1 one", "2 [b]", "3 $x", '4,"four"', "5 é", "6 a$b$c", "7\nseven", "8 " + os.fsdecode(b"\xff"), "9 -"]
+NAMES = ["0", "1 one", "2 [b]", "3 $x_{$", '4,"four"', "5 é", "6 a$b$c", "7\nseven", "8 " + os.fsdecode(b"\xff"), "9 -"]
 
 
 @pytest.fixture(scope="module")
@@ -154,6 +154,7 @@ def test_from_a_folder_to_corrected_folders_and_a_new_training(story, capsys, mo
         (["--noise", "pair:0.2"], "--noise does not go with --images"),
         (["--dataset", "digits"], "--dataset does not go with --images"),
         (["--validation", "0"], "`validation` of Recipe must be greater than 0 for photos, which has no test images"),
+        (["--validation", "0.0001"], "`validation` of Recipe must be a share of 600 training images"),
         (["--network", "cnn3"], "`network` of Recipe must be one of"),
         (["--class-names", "a", "b"], "`class_names` of own_images must be a list of 10 names"),
         (["--image-size", "3"], "`image_size` of own_images must be"),
@@ -162,6 +163,13 @@ def test_from_a_folder_to_corrected_folders_and_a_new_training(story, capsys, mo
 def test_arguments_that_do_not_go_with_images(story, arguments, words, tmp_path, capsys):
     _, command = story
     assert_refused_in_one_line([*command, *arguments, "--out", str(tmp_path / "new")], words, capsys)
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("argument", ["--image-size", "--network", "--class-names"])
+def test_arguments_that_do_not_go_without_images(argument, tmp_path, capsys):
+    command = ["compare", argument, "8", "--out", str(tmp_path / "new")]
+    assert_refused_in_one_line(command, f"{argument} goes with --images", capsys)
     assert not (tmp_path / "new").exists()
 
 
@@ -177,4 +185,11 @@ def test_without_an_estimate_the_report_says_why_and_images_may_stay_on_disk(sto
     assert cli.main([*command, "--class-names", *names, "--out", str(tmp_path / "run")]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "accuracy on clean labels is not estimated: Noise is estimated with cleanlab" in printed
-    assert diagnostics.open_run(tmp_path / "run", "CE-seed0").class_names == tuple(names)
+    run = diagnostics.open_run(tmp_path / "run", "CE-seed0")
+    assert run.class_names == tuple(names)
+    for given in ({"images": command[2]}, {"texts": ["text"] * N}):
+        first = diagnostics.write_suspects(run, tmp_path, n=1, with_duplicates=False, **given).suspects[0]
+        assert first.given_name == names[first.given]
+    decided = diagnostics.Corrections([first.sample], [first.given], [10], ["fix"])
+    with pytest.raises(ValueError, match="`corrected` of apply must be class ids below 10"):
+        diagnostics.clean_labels(run.folder, decided, tmp_path / "labels.npz")

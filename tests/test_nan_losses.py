@@ -69,7 +69,7 @@ def test_inputs_and_weights_that_are_no_numbers():
     weight = np.where(np.arange(N) == 9, np.nan, 1.0)
     model = compiled(kr.ProvenanceModel(network()))
     callbacks = keras.callbacks.CallbackList([], model=model, epochs=1)
-    with pytest.raises(ValueError, match="1 samples have sample weights of NaN, numbers 9"):
+    with pytest.raises(ValueError, match="1 samples have sample weights of NaN or infinity, numbers 9"):
         model.fit(X, Y, sample_weight=weight, callbacks=callbacks, **FIT)
 
 

@@ -4,6 +4,7 @@ import math
 from typing import Any, NamedTuple
 
 import keras
+import numpy as np
 from keras import ops
 from keras.src.backend.common.masking import get_keras_mask
 
@@ -72,6 +73,29 @@ def has_masks(model) -> bool:
 def positions_of(loss, shape) -> tuple:
     """The positions' axes of a shape of predictions, (batch, positions..., classes)."""
     return tuple(shape[1:] if loss.outputs_are_positions(shape) else shape[1:-1])
+
+
+def checked_positions(owner: str, positions) -> bool | tuple:
+    """`positions` as they were given, a shape as a tuple.
+
+    Raises:
+        ValueError: for anything but True, False or a shape.
+    """
+    if isinstance(positions, bool):
+        return positions
+    rule = "True, False, or the shape of the positions, whole numbers of at least 1"
+    if not isinstance(positions, list | tuple) or not positions:
+        refuse(owner, "positions", rule, positions)
+    if not all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in positions):
+        refuse(owner, "positions", rule, positions)
+    return tuple(map(int, positions))
+
+
+def check_positions(owner: str, given: bool | tuple, shape: tuple) -> None:
+    """Refuses `positions` of samples that have one label, or of another shape."""
+    told = f"the shape of the positions, {shape}" if shape else "False: the model makes one prediction a sample"
+    if not shape or (given is not True and given != shape):
+        refuse(owner, "positions", f"True, or {told}" if shape else told, given)
 
 
 def count_of(owner: str, num_samples: int, positions: tuple) -> int:

@@ -8,16 +8,18 @@ from keras import ops
 
 from keras_robust.backend import variable_scope
 from keras_robust.callbacks.histograms import Histograms, folder_beside
-from keras_robust.callbacks.positions import Columns, columns_of, count_of, has_masks, mask_of, positions_of
-from keras_robust.callbacks.recorder import Recorder, empty_records
+from keras_robust.callbacks.looking import Look, check_batches
+from keras_robust.callbacks.positions import check_positions, checked_positions, positions_of
+from keras_robust.callbacks.recorder import Recorder
 from keras_robust.carrier import compiled_losses
 from keras_robust.checks import at_least, refuse
 from keras_robust.last_layer import check_last_layer
+from keras_robust.log_writers import check_claim, claim_log
 from keras_robust.losses import RobustLoss
 from keras_robust.provenance import ProvenanceModel
 from keras_robust.sample_numbers import LARGEST_INDEX
-from keras_robust.targets import by_output, names_of_outputs, read_provenance
-from keras_robust.weight_log import WeightLog, check_claim, claim_log, drop_epochs, logged_epochs, write_epoch
+from keras_robust.targets import by_output, check_output, names_of_outputs
+from keras_robust.weight_log import WeightLog, drop_epochs, logged_epochs, write_epoch
 
 _COUNT = at_least(1, integer=True, optional=True, high=LARGEST_INDEX)
 
@@ -60,8 +62,8 @@ class SampleWeightLogger(keras.callbacks.Callback):
         output: name of the output that is logged, where the model has several; each needs a logger and a folder.
         tensorboard: folder for histograms, what is `log_dir` of `keras.callbacks.TensorBoard`; None: that of such a
             callback beside this one, if there is one.
-        held_out: samples that are not trained on and are logged all the same, by a look after the epoch: batches
-            (x, y), as of `probe`, with "index" in their targets.
+        held_out: samples that are not trained on and are logged all the same, by a look after the epoch; as `probe`,
+            with "index" in their targets.
         positions: whether each position has a record, 32 bytes an epoch. True where the model tells how many there are;
             else their shape, (height, width) for example.
 
@@ -114,13 +116,13 @@ class SampleWeightLogger(keras.callbacks.Callback):
                 "the number of samples where some are not trained on and logged as `held_out`",
                 num_samples,
             )
-        if probe is not None and iter(probe) is probe:
-            refuse(own, "probe", "(x, y) or a data set that can be gone through every epoch", probe)
+        check_batches(own, "probe", probe)
+        check_batches(own, "held_out", held_out)
         self.probe, self.loss, self.overwrite, self.output = probe, loss, overwrite, output
         if tensorboard is not None and (not isinstance(tensorboard, str | os.PathLike) or "://" in str(tensorboard)):
             refuse(own, "tensorboard", "a folder of this machine, or None", tensorboard)
         self.tensorboard, self._beside, self._histograms = tensorboard, None, None
-        self.held_out, self.positions = held_out, _checked_positions(own, positions)
+        self.held_out, self.positions = held_out, checked_positions(own, positions)
 
     def stand_beside(self, callbacks) -> None:
         """Is told the callbacks of a `fit`, for a TensorBoard among them; `ProvenanceModel` does so."""
@@ -132,12 +134,14 @@ class SampleWeightLogger(keras.callbacks.Callback):
 
     def set_model(self, model):
         super().set_model(model)
+        own = type(self).__name__
         if not isinstance(model, ProvenanceModel):  # which has looked itself
             check_last_layer(model)
-        self._check_output(names_of_outputs(getattr(model, "model", model)))
+        check_output(own, self.output, names_of_outputs(getattr(model, "model", model)))
         self._loss = self.loss or self._compiled_loss(model)
         self._first_epoch = True
         self._recorder = None
+        self._look = Look(model, self._loss, self.num_samples, self.output, self.positions, self.batch_size)
         if self.probe is None:
             if not isinstance(model, ProvenanceModel):
                 raise ValueError(
@@ -148,12 +152,11 @@ class SampleWeightLogger(keras.callbacks.Callback):
             self._recorder = self._recorder_of(model)
 
     def on_train_begin(self, logs=None):
+        # One batch now: what cannot be logged is said before an epoch is trained for nothing.
         if self._recorder is None:
-            # One batch now: what cannot be logged is said before an epoch is trained for nothing.
-            for x, y, *_ in _batches(self.probe, self.batch_size):
-                self._look_at(x, y)
-                return
-            refuse(type(self).__name__, "probe", "at least one sample", "none")
+            self._look.try_on("probe", self.probe)
+        if self.held_out is not None:
+            self._look.try_on("held_out", self.held_out)
 
     def on_epoch_begin(self, epoch, logs=None):
         if self._first_epoch:
@@ -180,9 +183,10 @@ class SampleWeightLogger(keras.callbacks.Callback):
                     f"{self.path} holds {log.num_samples:,} samples an epoch, and training goes on with "
                     f"num_samples={self.num_samples:,} of SampleWeightLogger. Go on with as many, or take a new folder."
                 )
-            if bool(log.positions) != bool(self.positions):
+            known = self._look.positions if self._recorder is None else self._recorder.positions
+            if log.positions != known:
                 rule = f"{log.positions or False}, as {self.path} was begun; or take a new folder"
-                refuse(type(self).__name__, "positions", rule, self.positions)
+                refuse(type(self).__name__, "positions", rule, known or self.positions)
         folder = self.tensorboard or self._beside
         self._histograms = Histograms(folder, epoch, self.output) if folder else None
         drop_epochs(self.path, epoch)
@@ -198,9 +202,9 @@ class SampleWeightLogger(keras.callbacks.Callback):
         if epoch % self.every and epoch + 1 < self.params["epochs"] and not self.model.stop_training:
             return
         looking = self._recorder is None
-        records = self._look(_batches(self.probe, self.batch_size)) if looking else self._recorder.records()
+        records = self._look.records("probe", self.probe) if looking else self._recorder.records()
         if self.held_out is not None:
-            looked = self._look(self.held_out)
+            looked = self._look.records("held_out", self.held_out)
             there = looked["label"] >= 0
             records[there] = looked[there]
         records["learning_rate"] = np.where(records["label"] >= 0, self._rates(records["step"]), np.nan)
@@ -216,80 +220,6 @@ class SampleWeightLogger(keras.callbacks.Callback):
         steps = range(max(step.max(initial=0), 0) + 1)
         rates = np.array([float(ops.convert_to_numpy(schedule(self._updates + i))) for i in steps])
         return rates[np.maximum(step, 0)]
-
-    def _look(self, batches):
-        columns, numbers, next_index = [], [], 0
-        for x, y, *_ in batches:
-            column, index = self._look_at(x, y)
-            size = len(column.label)
-            columns.append(column)
-            numbers.append(np.arange(next_index, next_index + size) if index is None else index)
-            next_index += size
-        index = np.concatenate(numbers).astype("int64")
-        shapes = {column.label.shape[1:] for column in columns}
-        if len(shapes) > 1:
-            refuse(type(self).__name__, "positions", "False where samples have other shapes", sorted(shapes))
-        num_samples, positions = self.num_samples or int(index.max()) + 1, shapes.pop()
-        count_of(type(self).__name__, num_samples, positions)
-        if index.min() < 0 or index.max() >= num_samples:
-            raise ValueError(
-                f"`probe` of SampleWeightLogger must number its samples within [0, {num_samples}). "
-                f"Received: numbers from {index.min()} to {index.max()}."
-            )
-        records = empty_records((num_samples, *positions))
-        for name in Columns._fields:
-            records[name][index] = np.concatenate([getattr(column, name) for column in columns])
-        return records
-
-    def _look_at(self, x, y):
-        """The columns of a batch, and its numbers; None where it has none.
-
-        Raises:
-            ValueError: for labels that do not fit what the model predicts.
-        """
-        own = type(self).__name__
-        x = keras.tree.map_structure(np.asarray, x)
-        predicted = self.model.predict_on_batch(x)
-        outputs = names_of_outputs(getattr(self.model, "model", self.model), predicted)
-        self._check_output(outputs)
-        provenance = read_provenance(y, "the probe of SampleWeightLogger", outputs)
-        if outputs:
-            parts = (predicted, provenance.label, provenance.clean)
-            predicted, label, clean = (_part(one, outputs, self.output) for one in parts)
-            provenance = provenance._replace(label=label, clean=clean)
-        y_pred, label = ops.convert_to_tensor(predicted), _as_tensor(provenance.label)
-        ranks = (1, 2) if len(y_pred.shape) == 2 else (len(y_pred.shape) - 1, len(y_pred.shape))
-        if len(label.shape) not in ranks or len(label) != len(y_pred):
-            rule = f"labels, one for each of {len(y_pred)} predictions {tuple(y_pred.shape[1:])}"
-            refuse(own, "probe", rule, f"labels of shape {tuple(label.shape)}")
-        if self.positions:
-            self._check_positions(positions_of(self._loss, y_pred.shape))
-        clean = None if provenance.clean is None else _as_tensor(provenance.clean)
-        mask = self._mask(x, outputs) if len(y_pred.shape) > 2 else None
-        columns = columns_of(self._loss, label, clean, y_pred, mask, bool(self.positions))
-        index = provenance.index
-        index = None if index is None else np.reshape(ops.convert_to_numpy(index), -1)
-        return Columns(*(ops.convert_to_numpy(column) for column in columns)), index
-
-    def _mask(self, x, outputs):
-        """The mask of the predictions, which `predict` does not give; None without one."""
-        if not has_masks(self.model):
-            return None
-        predicted = self.model(keras.tree.map_structure(ops.convert_to_tensor, x), training=False)
-        return mask_of(_part(predicted, outputs, self.output) if outputs else predicted)
-
-    def _check_positions(self, shape):
-        """Refuses `positions` of samples that have one label, or of another shape."""
-        told = f"the shape of the positions, {shape}" if shape else "False: the model makes one prediction a sample"
-        if not shape or (self.positions is not True and self.positions != shape):
-            refuse(type(self).__name__, "positions", f"True, or {told}" if shape else told, self.positions)
-
-    def _check_output(self, outputs):
-        """Refuses a name that is no output's, where the outputs are known."""
-        own = type(self).__name__
-        if outputs and self.output not in outputs:
-            rule = f"the one that is logged of the outputs, {', '.join(outputs)}"
-            refuse(own, "output", rule, self.output)
 
     def _compiled_loss(self, model):
         losses = getattr(model, "loss", None)
@@ -312,12 +242,12 @@ class SampleWeightLogger(keras.callbacks.Callback):
         except (AttributeError, ValueError):  # not built yet
             made = None
         if outputs:
-            made = _part(made, outputs, self.output)
+            made = by_output(made, outputs, "model").get(self.output)
         elif isinstance(made, list | tuple):
             made = made[0] if made else None
         shape = None if made is None else positions_of(self._loss, made.shape)
         if shape is not None and None not in shape:
-            self._check_positions(shape)
+            check_positions(type(self).__name__, self.positions, shape)
             return shape
         if self.positions is True:
             rule = "the shape of the positions, (height, width) for example, where the model does not tell it"
@@ -337,36 +267,6 @@ class SampleWeightLogger(keras.callbacks.Callback):
         return recorder
 
 
-def _batches(probe, batch_size):
-    """Batches of (x, y), or those of a data set."""
-    if not (isinstance(probe, tuple) and len(probe) == 2):
-        yield from probe
-        return
-    size = len(keras.tree.flatten(probe[0])[0])
-    for start in range(0, size, batch_size):
-        yield keras.tree.map_structure(lambda a, start=start: a[start : start + batch_size], probe)
-
-
-def _checked_positions(owner, positions):
-    """`positions`, a shape as a tuple."""
-    if isinstance(positions, bool):
-        return positions
-    rule = "True, False, or the shape of the positions, whole numbers of at least 1"
-    if not isinstance(positions, list | tuple) or not positions:
-        refuse(owner, "positions", rule, positions)
-    if not all(isinstance(size, int | np.integer) and not isinstance(size, bool) and size > 0 for size in positions):
-        refuse(owner, "positions", rule, positions)
-    return tuple(map(int, positions))
-
-
 def _plain(optimizer):
     """The optimizer inside one that scales the loss."""
     return getattr(optimizer, "inner_optimizer", optimizer)
-
-
-def _part(values, outputs, output):
-    return None if values is None else by_output(values, outputs, "probe", owner="SampleWeightLogger").get(output)
-
-
-def _as_tensor(y):
-    return ops.convert_to_tensor(np.asarray(y))

@@ -44,6 +44,9 @@ def _compare(options) -> int:
     from keras_robust import comparison
 
     console, own = Console(), options.images is not None
+    for name in () if own else ("class_names", "image_size", "network"):
+        if getattr(options, name) is not None:
+            raise ValueError(f"--{name.replace('_', '-')} goes with --images, a folder of your own.")
     row, labels, data_dir = _own(options, console) if own else (dataset(options), noise(options), options.data_dir)
     name, drawn = (row.name, "as-given") if own else (row, (labels or "none").replace(":", "-"))
     out = options.out or _named("compare", name, options, drawn)

@@ -96,8 +96,8 @@ def _check_labels(tf, spec, labels, names):
         fits = last is not None and (rank == 2 or last > 1)
     else:
         fits = labels.dtype.is_integer or labels.dtype == tf.bool
-    if rank == 1 and not labels.dtype.is_floating:  # a batch, then, or a row of a data set without batches?
-        sizes = {leaf.shape[0] for leaf in tf.nest.flatten(spec[0]) if leaf.shape.rank} if last is not None else set()
-        fits = fits and all(size in (None, last) for size in sizes)
+    if rank == 2 or (rank == 1 and not labels.dtype.is_floating):  # a batch, or what one sample of a data set has?
+        sizes = {leaf.shape[0] for leaf in tf.nest.flatten(spec[0]) if leaf.shape.rank}
+        fits = fits and (labels.shape[0] is None or all(size in (None, labels.shape[0]) for size in sizes))
     if not fits:
         refuse("with_provenance", "data", rule, spec)

@@ -100,12 +100,15 @@ def opened(path, near: int | None = None):
 
     Raises:
         ValueError: if it is not a readable image.
+        FileNotFoundError: if it is not there.
     """
     try:
         with _pillow().open(path) as image:
             if near is not None:
                 image.draft("RGB", (near, near))
             yield image.convert("RGB")
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no image {path}.") from None
     except (OSError, SyntaxError, _pillow().DecompressionBombError) as error:
         raise ValueError(f"{path} is not a readable image: {error}") from None
 

@@ -228,7 +228,7 @@ def _pixels(files, recipe):
     def read(place):
         try:
             images[place] = cut.image(place, (0,))
-        except ValueError as error:
+        except (ValueError, FileNotFoundError) as error:
             unreadable.append((place, str(error)))
 
     with ThreadPoolExecutor() as pool:

@@ -32,12 +32,15 @@ class Numbered(keras.utils.PyDataset):
             )
         if dataset.num_batches is None or not len(dataset):
             refuse("with_provenance", "data", "a PyDataset with a number of batches", type(dataset).__name__)
+        if class_names is None and hasattr(dataset, "class_indices"):
+            self.class_names = sorted(dataset.class_indices, key=dataset.class_indices.get)
         self._labels = {}
         self.size = len(self[0][1]["label"])
         _ = self[0]  # read again: another order would show
         self.file_paths = getattr(dataset, "filepaths", None)
-        if class_names is None and hasattr(dataset, "class_indices"):
-            self.class_names = sorted(dataset.class_indices, key=dataset.class_indices.get)
+        most = len(self) * self.size
+        if clean is not None and not most - self.size < len(clean) <= most:
+            refuse("with_provenance", "clean", f"as many labels as samples, at most {most}", f"{len(clean)} labels")
 
     def __len__(self):
         return len(self.dataset)
@@ -47,13 +50,20 @@ class Numbered(keras.utils.PyDataset):
         if not isinstance(batch, tuple | list) or len(batch) not in (2, 3):
             refuse("with_provenance", "data", "a PyDataset of (x, y) or (x, y, sample_weight)", type(batch).__name__)
         x, y, *weight = batch
-        ids = given_ids(y, None, self.class_names)[0]
+        ids, _, names = given_ids(y, None, self.class_names)
+        if names is not None and self.class_names is None:  # those of one batch are not those of all
+            refuse("with_provenance", "class_names", "the names of the classes, for labels that are names", None)
         self._check(place, ids)
         index = place * getattr(self, "size", 0) + np.arange(len(ids), dtype="int32")
         targets = {"label": ids, "index": index}
         if self.clean is not None:
-            if index[-1:].max(initial=-1) >= len(self.clean):
-                refuse("with_provenance", "clean", f"at least {index[-1] + 1} labels", f"{len(self.clean)} labels")
+            count = index[0] + len(ids)
+            if count > len(self.clean) or (place == len(self) - 1 and count < len(self.clean)):
+                refuse(
+                    "with_provenance", "clean", f"of {count} labels, as many as samples", f"{len(self.clean)} labels"
+                )
+            if self.clean.shape[1:] != ids.shape[1:]:
+                refuse("with_provenance", "clean", f"of the shape of y, {ids.shape}", f"shape {self.clean.shape}")
             targets["clean"] = self.clean[index]
         return (x, targets, *weight)
 

@@ -37,7 +37,7 @@ def given_ids(labels, clean=None, class_names=None):
     elif _is_categorical(labels):
         class_names = [str(name) for name in labels.dtype.categories]
     else:
-        named = [column for column in columns.values() if column.dtype.kind == "U"]
+        named = [column for column in columns.values() if column.dtype.kind == "U" and column.ndim == 1]
         if 0 < len(named) < len(columns):
             refuse("with_provenance", "class_names", "names by id, where some labels are ids and others names", None)
         class_names = sorted(set(np.concatenate(named).tolist())) if named else None
@@ -52,7 +52,11 @@ def given_labels(labels, clean=None, class_names=None):
         rule = f"a dict by output, of {', '.join(map(str, labels))}" if several else "class ids, as y holds"
         refuse("with_provenance", "clean", rule, clean)
     if not several:
-        return given_ids(labels, clean, class_names)
+        ids, clean, names = given_ids(labels, clean, class_names)
+        if clean is not None and clean.shape[1:] != ids.shape[1:]:
+            rule = f"maps of {ids.shape[1:]}, as y holds" if ids.ndim > 1 else "one label a sample, as y holds"
+            refuse("with_provenance", "clean", rule, f"shape {clean.shape}")
+        return ids, clean, names
     if not labels:
         refuse("with_provenance", "y", "labels of at least one output", labels)
     if class_names is not None:

@@ -24,7 +24,8 @@ from keras_robust.diagnostics.statistics import (
     nnce_gradients,
 )
 from keras_robust.diagnostics.suspects import Suspect, SuspectReport, suspect_sheet, suspect_table, write_suspects
-from keras_robust.weight_log import Detection, WeightLog, merged_log
+from keras_robust.merging import merged_log
+from keras_robust.weight_log import Detection, WeightLog
 
 __all__ = [
     "Agreement",

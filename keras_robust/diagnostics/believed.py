@@ -6,8 +6,10 @@ from keras_robust.checks import at_least, refuse
 from keras_robust.noise.estimate import Estimate
 from keras_robust.weight_log import WeightLog
 
-# Samples whose votes are counted at a time.
-_CHUNK = 2**14
+# Votes, samples times classes, that are counted at a time.
+_VOTES = 2**22
+# Classes whose T, in float64, takes 800 MB.
+_MOST = 10_000
 
 
 def believed_labels(log: WeightLog, samples=None) -> np.ndarray:
@@ -34,17 +36,18 @@ def believed_labels(log: WeightLog, samples=None) -> np.ndarray:
     [1, 2]
     """
     samples = np.arange(log.num_records) if samples is None else np.asarray(samples, "int64")
-    K = 1 + max(int(records["predicted"].max(initial=-1)) for records in log)
+    K = max(1, 1 + max(int(records["predicted"].max(initial=-1)) for records in log))
     believed = np.full(len(samples), -1, "int32")
-    for start in range(0, len(samples), _CHUNK):
-        chunk = samples[start : start + _CHUNK]
+    step = max(1, _VOTES // K)
+    for start in range(0, len(samples), step):
+        chunk = samples[start : start + step]
         votes = np.zeros((len(chunk), K), "int32")
         for records in log:
             predicted = records["predicted"][chunk]
             seen = np.flatnonzero(predicted >= 0)
             votes[seen, predicted[seen]] += 1
         found = votes.any(axis=1)
-        believed[start : start + _CHUNK][found] = votes.argmax(axis=1)[found]
+        believed[start : start + step][found] = votes.argmax(axis=1)[found]
     return believed
 
 
@@ -64,7 +67,7 @@ def estimated_transition(log: WeightLog, num_classes: int | None = None) -> Esti
         `Estimate(transition, rate)`; the row of a class that nobody is believed to have is that of no noise.
 
     Raises:
-        ValueError: if there are more classes than that.
+        ValueError: if there are more classes than that, or more than 10,000; if no sample was seen.
 
     Example:
 
@@ -80,10 +83,13 @@ def estimated_transition(log: WeightLog, num_classes: int | None = None) -> Esti
     labels, believed = log.labels, believed_labels(log)
     found = 1 + int(max(labels.max(initial=-1), believed.max(initial=-1)))
     K = max(found, 2) if num_classes is None else num_classes
-    if found > K:
-        refuse("estimated_transition", "num_classes", f"at least {found}, the classes in the log", num_classes)
+    if not found <= K <= _MOST:
+        rule = f"at least {found:,}, the classes in the log, and at most {_MOST:,}, for T is a matrix"
+        refuse("estimated_transition", "num_classes", rule, num_classes)
     seen = (labels >= 0) & (believed >= 0)
+    if not seen.any():
+        raise ValueError(f"The log in {log.path} saw no sample, so that nothing is known of its noise.")
     counts = np.bincount(believed[seen] * K + labels[seen], minlength=K * K).reshape(K, K)
     totals = counts.sum(axis=1, keepdims=True)
     transition = np.where(totals > 0, counts / np.maximum(totals, 1), np.eye(K))
-    return Estimate(transition, float(1.0 - np.trace(counts) / max(counts.sum(), 1)))
+    return Estimate(transition, float(1.0 - np.trace(counts) / counts.sum()))

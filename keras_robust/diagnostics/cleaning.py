@@ -10,7 +10,7 @@ from keras_robust.data.image_folders import LISTING
 from keras_robust.diagnostics.class_folders import Copied, check_new, copy_corrected
 from keras_robust.diagnostics.corrections import Corrected, Corrections, as_corrections, refuse_existing
 from keras_robust.diagnostics.review_size import review_count
-from keras_robust.diagnostics.runs import LoggedRun
+from keras_robust.diagnostics.runs import LoggedRun, as_run
 from keras_robust.diagnostics.suspects import suspect_table
 
 
@@ -63,7 +63,7 @@ def take_believed(run: LoggedRun, folder, n: int | None = None) -> Believed:
     A person who looks decides better; but what can be known of a data set at once, this shows.
 
     Args:
-        run: what `open_run` opened.
+        run: what `open_run` opened, or its folder.
         folder: where to write, made where it is missing; a believed.csv that is there is replaced.
         n: for how many suspects; None: `review_count`, those that are likelier wrong than right.
 
@@ -84,7 +84,7 @@ def take_believed(run: LoggedRun, folder, n: int | None = None) -> Believed:
     >>> print(keras_robust.diagnostics.take_believed(run, tmp_path))
     Written to ...believed.csv: what the model believes of the 10 most suspect, ... 100% of them are expected ...
     """
-    n = at_least(0, integer=True, optional=True).check("take_believed", "n", n)
+    run, n = as_run(run), at_least(0, integer=True, optional=True).check("take_believed", "n", n)
     found = review_count(run.log)
     n = found.count if n is None else n
     corrections = Corrections.of_suspects(suspect_table(run.log, n))
@@ -100,7 +100,7 @@ def clean_labels(
     """Applies corrections to the labels of a run, and writes them to a file of numpy's.
 
     Args:
-        run: what `open_run` opened.
+        run: what `open_run` opened, or its folder.
         corrections: `Corrections`, or the path of corrections.csv.
         out: path of the file; None: corrected.npz in the run's folder.
         overwrite: whether a file that is there is replaced.
@@ -112,7 +112,7 @@ def clean_labels(
         `Cleaned`. `Corrected.load(path)` reads the file, and so does `numpy.load`: "labels" (n,), "drop" (n,).
 
     Raises:
-        ValueError: for corrections of another data set, or a damaged file.
+        ValueError: for corrections of another data set, a damaged file, or a log of positions.
         FileExistsError: if the file is there, or the folder and not empty.
         FileNotFoundError: if an image is missing that is to be copied.
 
@@ -129,8 +129,12 @@ def clean_labels(
     fixed: 1 -> 0 (1)
     Written to ...corrected.npz: labels, drop
     """
+    run = as_run(run)
+    if run.log.positions:
+        rule = "of a log with one record a sample, for a correction is one of a sample"
+        refuse("clean", "run", rule, f"one of positions {run.log.positions}, {run.log.path}")
     before, path = run.labels(), pathlib.Path(run.folder / "corrected.npz" if out is None else out)
-    corrected = as_corrections(corrections).apply(before)
+    corrected = as_corrections(corrections).apply(before, None if run.class_names is None else len(run.class_names))
     images = None
     if folders is not None:
         images = run.images(data_dir)
@@ -146,10 +150,13 @@ def clean_labels(
 
 
 def wrong_shares(clean, before, corrected: Corrected) -> tuple[float, float] | None:
-    """Shares of wrong labels before and after a correction; None where the clean ones are not known."""
+    """Shares of wrong labels before and after a correction; None where the clean ones are not known, or all are left
+    out."""
     if clean is None:
         return None
     known = (clean >= 0) & (before >= 0)
     left = known & ~corrected.drop
+    if not left.any():
+        return None
     shares = (np.mean(before[known] != clean[known]), np.mean(corrected.labels[left] != clean[left]))
     return tuple(map(float, shares))

@@ -1,6 +1,7 @@
 """What a reviewer decided about suspect labels: a small table that is written, read back and applied."""
 
 import csv
+import os
 import pathlib
 import re
 from collections import Counter
@@ -217,7 +218,11 @@ class Corrections:
 
 def as_corrections(given) -> Corrections:
     """Corrections, or those that a file holds."""
-    return given if isinstance(given, Corrections) else Corrections.read(given)
+    if isinstance(given, Corrections):
+        return given
+    if not isinstance(given, str | os.PathLike):  # `open` would take a number for an open file
+        refuse("Corrections", "corrections", "Corrections, or the path of corrections.csv", given)
+    return Corrections.read(given)
 
 
 def _checked(where, sample, given, corrected, decision):

@@ -134,6 +134,8 @@ def _dealt(ids, folds, groups, seed):
     groups = np.asarray(groups)
     if groups.shape != ids.shape:
         refuse(_OWN, "groups", f"one value for each of {len(ids):,} samples", f"shape {groups.shape}")
+    if groups.dtype.kind == "O" and not all(isinstance(one, str) for one in groups):
+        refuse(_OWN, "groups", "texts or numbers, none of them missing", groups)
     numbers = np.unique(groups, return_inverse=True)[1]
     if numbers.max() + 1 < folds:
         refuse(_OWN, "folds", f"at most the number of groups, {numbers.max() + 1}", folds)

@@ -69,11 +69,10 @@ def _labels(labels):
     labels = ops.convert_to_numpy(labels) if ops.is_tensor(labels) else np.asarray(labels)
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
-    elif labels.ndim == 2:
-        labels = of_one_hot(labels)
-    if labels is None or labels.ndim != 1:
+    ids = of_one_hot(labels) if labels.ndim == 2 else labels
+    if ids is None or ids.ndim != 1 or (ids.dtype.kind == "f" and np.isnan(ids).any()):
         refuse("duplicates", "labels", "class ids or names (n,) or (n, 1), or one-hot rows", labels)
-    return labels
+    return ids
 
 
 def _digests(x):
@@ -99,8 +98,8 @@ def _digests(x):
     ):
         rule = "all samples: an array, a dict of arrays, or a list of arrays, texts or paths"
         refuse("duplicates", "x", rule, type(x).__name__)
-    first = x[0] if isinstance(x, list | tuple) and len(x) else None
-    if isinstance(first, os.PathLike) or (isinstance(first, str) and os.path.isfile(first)):
+    first = next(iter(x), None)  # of a Series x[0] would be another one
+    if isinstance(first, os.PathLike) or (isinstance(first, str | bytes) and len(first) and os.path.isfile(first)):
         return _of_files(x)
     return _joined(_content(sample) for sample in x)
 

@@ -41,9 +41,14 @@ class LoggedRun:
         return np.array([row["val_accuracy"] for row in self.history])
 
     @property
+    def label(self) -> str | None:
+        """What the run was trained with, its algorithm included; None where nobody knows."""
+        return self.settings.get("label") or self.settings.get("loss")
+
+    @property
     def title(self) -> str:
         """Data set, noise and loss in a line, as far as they are known."""
-        return ", ".join(str(part) for part in (self.data, self.name or self.settings.get("loss")) if part)
+        return ", ".join(str(part) for part in (self.data, self.name or self.label) if part)
 
     @property
     def data(self) -> str:

@@ -45,6 +45,7 @@ class Samples:
 
         Raises:
             ValueError: naming the file, if it is not a readable image.
+            FileNotFoundError: if it is not there.
         """
         from PIL import ImageOps
 
@@ -130,9 +131,12 @@ def samples_of_run(
         FileNotFoundError: if the data set is not there.
     """
     given = any(one is not None for one in (images, texts, paths))
+    class_names = run.class_names if class_names is None else class_names
     if dataset is None and not given and (listing := run.images(data_dir)) is not None:
-        images, class_names = listing.files, run.class_names if class_names is None else class_names
-        dataset = "none"
+        if not os.path.isdir(listing.root):
+            told = "Where are they now (`data_dir`, --data-dir)?"
+            raise FileNotFoundError(f"The images of the run in {run.folder} are not in {listing.root} any more. {told}")
+        images, dataset = listing.files, "none"
     elif dataset is None and not given:
         dataset = None if run.class_names else run.settings.get("dataset")
     if dataset not in (None, "none") and images is None:

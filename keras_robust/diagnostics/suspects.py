@@ -191,7 +191,10 @@ class SuspectReport(NamedTuple):
         )
         written = f"Written to {self.table.parent}: {self.table.name}{sheet}"
         if self.duplicates:
-            written += f", duplicates.csv: {len(self.duplicates):,} groups of exact duplicates with different labels"
+            count = len(self.duplicates)
+            written += (
+                f", duplicates.csv: {count:,} group{'s' * (count != 1)} of exact duplicates with different labels"
+            )
         return "\n".join([_title(self.run, self.suspects).replace("\n", "; "), *lines, written])
 
 

@@ -81,8 +81,8 @@ def retrain(
         console: where progress goes; the terminal by default.
 
     Raises:
-        ValueError: for corrections of another data set; for a folder whose run the runner did not train, or not to its
-            end.
+        ValueError: for corrections of another data set, to a class that is not there, or that leave nothing; for a
+            folder whose run the runner did not train, or not to its end.
         FileExistsError: if the new folder holds a run with other corrections.
         FileNotFoundError: where the run, or its data, is missing.
     """
@@ -97,8 +97,10 @@ def retrain(
     if recipe.pretrained and pretrained is None and run.settings["scale"] != "smoke":
         refuse(own, "pretrained", "the file of weights that this run started from", None)
     before = run.labels()
-    corrected = as_corrections(corrections).apply(before)
-    drop = corrected.drop | _dropped_before(run.folder, len(before))
+    corrected = as_corrections(corrections).apply(before, recipe.row.num_classes)
+    drop = corrected.drop | _listed_in(run.folder / _DROPPED, len(before))
+    if (drop | _listed_in(run.folder / "held_out.npy", len(before))).all():
+        refuse(own, "corrections", "such that some samples are left to train on", f"{drop.sum():,} dropped")
     corrected = corrected._replace(drop=drop)
     data_dir = run.settings.get("data_dir") if data_dir is None else data_dir
     if recipe.row.files:
@@ -131,12 +133,12 @@ def _recipe(run):
         raise ValueError(f"{run.folder / SETTINGS} is not that of a recipe: {error}") from None
 
 
-def _dropped_before(folder, count):
-    """What an earlier correction left out."""
-    drop, file = np.zeros(count, bool), folder / _DROPPED
+def _listed_in(file, count):
+    """Boolean (count,): the samples whose positions a file lists, which an earlier correction or the run left out."""
+    listed = np.zeros(count, bool)
     if file.is_file():
-        drop[np.load(file, allow_pickle=False)] = True
-    return drop
+        listed[np.load(file, allow_pickle=False)] = True
+    return listed
 
 
 def _digest(corrected):

@@ -131,6 +131,9 @@ class Recipe:
         if (self.validation > 0) != (self.validation_labels is not None):
             rule = '"noisy" or "clean" with a share for validation, None without'
             refuse("Recipe", "validation_labels", rule, self.validation_labels)
+        if self.validation and (size := self.row.train_size) and not 0 < round(self.validation * size) < size:
+            rule = f"a share of {size:,} training images that is one of them or more, and not all"
+            refuse("Recipe", "validation", rule, self.validation)
         if self.row.untested and not self.validation:
             rule = f"greater than 0 for {self.row.name}, which has no test images"
             refuse("Recipe", "validation", rule, self.validation)

@@ -141,6 +141,13 @@ def test_the_shape_of_positions_is_given_where_the_model_does_not_tell(tmp_path)
         model().fit(x, targets, verbose=0, callbacks=[SampleWeightLogger(tmp_path / "x", 4, positions=(2**16, 2**15))])
     with pytest.raises(ValueError, match=r"A sample number was outside \[0, 3\)"):
         model().fit(x, targets, verbose=0, callbacks=[SampleWeightLogger(tmp_path / "y", 3, positions=(2, 3))])
+    x, targets = x[:, :1], targets | {"label": np.zeros((4, 1, 3), int)}
+    for logger in (
+        SampleWeightLogger(folder, 4, positions=(1, 3)),
+        SampleWeightLogger(folder, 4, (x, targets), positions=True),
+    ):
+        with pytest.raises(ValueError, match=r"must be \(2, 3\), as .* was begun.*\(1, 3\)"):
+            model().fit(x, targets, verbose=0, initial_epoch=1, epochs=2, callbacks=[logger])
     merged = diagnostics.merged_log([folder], tmp_path / "merged")
     assert merged.positions == (2, 3)
 
@@ -176,6 +183,8 @@ def test_suspects_are_written_with_their_positions_and_the_page_wants_samples(tm
         diagnostics.review_page(log, tmp_path)
     with pytest.raises(ValueError, match="`suspects` of of_suspects must be of a log with one record a sample"):
         diagnostics.Corrections.of_suspects(found.suspects)
+    with pytest.raises(ValueError, match="`run` of clean must be of a log with one record a sample"):
+        diagnostics.clean_labels(diagnostics.open_run(tmp_path), diagnostics.Corrections([0], [0], [1], ["fix"]))
     with pytest.raises(ValueError, match="one for each of the 2 samples of the log"):
         diagnostics.write_suspects(log, tmp_path, texts=["a"] * 24)
 
@@ -203,3 +212,7 @@ def test_maps_of_labels_are_numbered(pipeline):
     for wrong in (label[:, :1, 0:2, None, None], label * 1.0, label[:, 0]):
         with pytest.raises(ValueError, match="`y` of with_provenance must be .*maps of class ids"):
             kr.data.with_provenance((x, wrong))
+    with pytest.raises(ValueError, match="`y` of with_provenance must be .*maps of class ids"):
+        kr.data.with_provenance((x, label.astype(str)))
+    with pytest.raises(ValueError, match=r"`clean` of with_provenance must be maps of \(2, 4\), as y holds"):
+        kr.data.with_provenance((x, label), clean=clean[:, 0, 0])

@@ -8,7 +8,7 @@ import sys
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, as_numpy, run_here
+from harness import BACKEND, as_numpy, once, run_here
 
 import keras_robust as kr
 from keras_robust import schedules
@@ -428,3 +428,43 @@ def test_what_a_probe_cannot_log_is_said_before_the_first_epoch(name, tmp_path):
 def test_a_probe_that_is_gone_after_an_epoch_is_refused():
     with pytest.raises(ValueError, match="`probe` of SampleWeightLogger must be .* gone through every epoch"):
         SampleWeightLogger("nowhere", probe=((X[i : i + 5], LABEL[i : i + 5]) for i in range(0, N, 5)))
+    for probe in (5, "images", (X, LABEL, LABEL), {"x": X}):
+        for name in ("probe", "held_out"):
+            with pytest.raises(ValueError, match=f"`{name}` of SampleWeightLogger must be .* gone through every epoch"):
+                SampleWeightLogger("nowhere", N, **{name: probe})
+
+
+@once
+def test_a_look_at_what_people_have(tmp_path):
+    import pandas
+
+    forms = {
+        "lists": (X.tolist(), LABEL.tolist()),
+        "tables": (pandas.DataFrame(X), pandas.Series(LABEL, index=range(50, 50 + N))),
+        "batches": [(X[:9], LABEL[:9]), [X[9:], LABEL[9:]]],
+        "feed": kr.data.with_provenance((X, LABEL), batch_size=5, pipeline="device"),
+    }
+    model = model_of(kr.GCE(from_logits=True))
+    loggers = {name: SampleWeightLogger(tmp_path / name, probe=probe) for name, probe in forms.items()}
+    fit(model, [*loggers.values()], epochs=1)
+    for name, logger in loggers.items():
+        np.testing.assert_array_equal(logger.log().labels, LABEL, err_msg=name)
+    for probe, words in (
+        ((X, {"label": LABEL, "index": [1, 2]}), 'an "index" of each of 22 samples'),
+        ([X], "batches of"),
+    ):
+        with pytest.raises(ValueError, match=f"`probe` of SampleWeightLogger must be .*{words}"):
+            fit(model, [SampleWeightLogger(tmp_path / "x", probe=probe)])
+
+
+@once
+def test_what_is_held_out_needs_numbers_of_its_own(tmp_path):
+    model, first = model_of(kr.GCE(from_logits=True)), {name: values[:15] for name, values in TARGETS.items()}
+    held_out = X[15:], {name: values[15:] for name, values in TARGETS.items()}
+    logger = SampleWeightLogger(tmp_path / "log", N, held_out=held_out, batch_size=4)
+    model.fit(X[:15], first, verbose=0, callbacks=[logger])
+    assert logger.log().labels.tolist() == LABEL.tolist()
+    with pytest.raises(ValueError, match='`held_out` of SampleWeightLogger must be targets with "index"'):
+        model.fit(X, TARGETS, verbose=0, callbacks=[SampleWeightLogger(tmp_path / "x", N, held_out=(X, LABEL))])
+    with pytest.raises(ValueError, match="`held_out` of SampleWeightLogger must be at least one sample"):
+        model.fit(X, TARGETS, verbose=0, callbacks=[SampleWeightLogger(tmp_path / "y", N, held_out=[])])

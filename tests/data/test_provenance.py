@@ -156,6 +156,21 @@ def test_a_dataset_of_keras_with_a_fixed_order():
 
 
 @once
+def test_labels_of_a_dataset_of_keras_that_do_not_fit():
+    with pytest.raises(ValueError, match="`class_names` of with_provenance must be the names of the classes"):
+        with_provenance(Batches(NAMED))  # a batch does not hold all names
+    for clean, words in ((CLEAN[:48], "at most 64. Received: clean='48"), (np.zeros(65, int), "Received: clean='65")):
+        with pytest.raises(ValueError, match=f"`clean` of with_provenance must be as many labels as samples.*{words}"):
+            with_provenance(Batches(), clean)
+    for count in (49, 51):
+        numbered = with_provenance(Batches(), np.zeros(count, int))
+        with pytest.raises(ValueError, match="`clean` of with_provenance must be of 50 labels, as many as samples"):
+            numbered[3]
+    with pytest.raises(ValueError, match="`clean` of with_provenance must be of the shape of y"):
+        with_provenance(Batches(), np.zeros((50, 2, 2), int))
+
+
+@once
 def test_datasets_of_keras_with_an_order_of_their_own():
     class Random(Batches):
         def __getitem__(self, place):
@@ -386,6 +401,12 @@ def test_images_of_a_folder(tmp_path, write_image):
         ((X, Y), {"seed": -1}, "`seed` of with_provenance must be a whole number, at least 0"),
         (dataset(X), {}, "`data` of with_provenance must be a data set of"),
         (dataset(X, Y / 2), {}, "`data` of with_provenance must be a data set of"),
+        (
+            dataset(X, np.eye(7, dtype=int)[[Y] * 2].transpose(1, 0, 2)),
+            {},
+            "`data` of with_provenance must be a data set",
+        ),
+        (dataset(X, Y), {"clean": np.zeros((50, 2, 2), int)}, "must be one label a sample, as y holds"),
         (dataset(X, np.eye(7, dtype=int)[Y][:, None]).batch(8), {}, "`data` of with_provenance must be a data set of"),
         (dataset(X, Y), {"clean": CLEAN[:49]}, "`clean` of with_provenance must be of 50 labels"),
         (dataset(X, Y), {"shuffle": True}, "left to you for a data set"),

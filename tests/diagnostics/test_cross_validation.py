@@ -144,6 +144,7 @@ def test_wrong_use():
         ((maker(), X, Y, 9), "`folds` of out_of_sample must be at most 8, the samples of class 0"),
         ((maker(), X, Y, 1), "`folds` of out_of_sample must be a whole number, at least 2"),
         ((maker(), X, Y, 2, Y[:3]), "`groups` of out_of_sample must be one value for each of 24 samples"),
+        ((maker(), X, Y, 2, [None] * 24), "`groups` of out_of_sample must be texts or numbers, none of them missing"),
         ((maker(), X, Y, 4, Y), "`folds` of out_of_sample must be at most the number of groups, 3"),
         ((maker(), X, Y, 3, Y), "such that every class is in groups of several folds; class . is in one"),
         ((plain, X, Y), "`make_model` of out_of_sample must be a function that returns a new, compiled model"),

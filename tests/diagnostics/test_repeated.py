@@ -43,6 +43,10 @@ def test_all_that_samples_may_be(tmp_path):
         "bytes": [text.encode() for text in texts],
         "paths": paths,
         "names of files": [str(path) for path in paths],
+        "array of names": np.array([str(path) for path in paths]),
+        "array of paths": np.array(paths, object),
+        "bytes of names": [bytes(path) for path in paths],
+        "column of names": pandas.Series([str(path) for path in paths], index=range(9, 15)),
         "rows": pandas.DataFrame({"a": texts, "b": IMAGES[:, 0, 0, 0]}),
     }
     for name, x in forms.items():
@@ -67,6 +71,7 @@ def test_wrong_use(tmp_path):
     for x, labels, words in (
         (IMAGES, LABELS[:5], "`labels` of duplicates must be one for each of the 6 samples"),
         (IMAGES, np.full((6, 3), 0.5), "`labels` of duplicates must be class ids or names"),
+        (IMAGES, [np.nan] * 6, "`labels` of duplicates must be class ids or names"),
         ("a text", [0], "`x` of duplicates must be all samples"),
         (iter(IMAGES), LABELS, "`x` of duplicates must be all samples"),
         ({"a": IMAGES, "b": IMAGES[:2]}, LABELS, "`x` of duplicates must be a dict of inputs of the same samples"),
@@ -91,7 +96,7 @@ def test_they_are_listed_with_the_suspects(given, tmp_path):
     }[given]
     found = diagnostics.write_suspects(tmp_path / "log", tmp_path, **{given: content}, class_names=["a", "b", "c"])
     assert found.duplicates == FOUND
-    assert "duplicates.csv: 1 groups of exact duplicates with different labels" in str(found)
+    assert "duplicates.csv: 1 group of exact duplicates with different labels" in str(found)
     first, second = csv.DictReader((tmp_path / "duplicates.csv").read_text().splitlines())
     assert (first["group"], first["sample"], first["given"], first["given_name"]) == ("1", "1", "0", "a")
     assert (second["sample"], second["given_name"]) == ("4", "b")

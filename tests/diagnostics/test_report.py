@@ -9,6 +9,7 @@ import pytest
 from harness import assert_refused_in_one_line, once
 
 from keras_robust import cli, diagnostics
+from keras_robust.data.image_folders import Listing
 from keras_robust.diagnostics.report import together
 from keras_robust.measures import measure
 from keras_robust.weight_log import RECORD, WeightLog, write_epoch
@@ -200,6 +201,40 @@ def test_pictures_that_are_not_there_are_told_of(comparison_folder, tmp_path):
     for n in (-1, True, 2.0):
         with pytest.raises(ValueError, match="`n` of report_page must be"):
             diagnostics.report_page(run, tmp_path, n=n)
+
+
+def test_images_that_are_gone_are_told_of(tmp_path):
+    root, log = tmp_path / "photos", tmp_path / "run"
+    records = np.zeros(3, RECORD)
+    records["clean"] = -1
+    write_epoch(log, 0, records)
+    Listing(str(root), ["a/1.png", "a/2.png", "b/1.png"], np.array([0, 0, 1]), ["a", "b"]).write(log / "images.csv")
+    settings = {"data_dir": str(root), "dataset": {"name": "photos", "classes": ["cat", "dog"]}}
+    (log / "settings.json").write_text(json.dumps(settings))
+    for there, words in ((False, "photos any more. Where are they now"), (True, "There is no image")):
+        if there:
+            root.mkdir()
+        page = page_of(log, tmp_path)
+        assert "No pictures: " in page.text
+        assert words in page.text
+        assert "cat" in page.text  # names of classes are there all the same
+        with pytest.raises(FileNotFoundError, match=words):
+            diagnostics.report_page(log, tmp_path, data_dir=root)
+
+
+@pytest.mark.parametrize(("count", "label"), [(0, 0), (3, -1), (3, 2**20)])
+def test_logs_of_which_no_noise_can_be_estimated(count, label, tmp_path):
+    records = np.zeros(count, RECORD)
+    records["label"] = records["clean"] = label
+    records["predicted"] = min(label, 0)
+    write_epoch(tmp_path, 0, records)
+    page = page_of(tmp_path, tmp_path)
+    assert "not estimated: " in page.text
+    assert ("at most 10,000" in page.text) is (label > 0)
+    diagnostics.review_page(tmp_path, tmp_path)
+    assert diagnostics.believed_labels(WeightLog(tmp_path)).tolist() == records["predicted"].tolist()
+    with pytest.raises(ValueError, match="`log_or_run` of as_run must be"):
+        diagnostics.report_page(None, tmp_path)
 
 
 def test_command(comparison_folder, tmp_path, capsys):

@@ -49,6 +49,18 @@ def test_a_run_is_trained_again_without_its_wrong_labels(tmp_path, capsys):
         recipes.retrain(run.folder, again_of(labels, sample), console=QUIET)
     with pytest.raises(ValueError, match="of another data set"):
         recipes.retrain(run.folder, again_of(labels, sample, given=labels.clean[sample]), console=QUIET)
+    everything = np.arange(len(labels.noisy))
+    for decided, words in (
+        (diagnostics.Corrections([sample], labels.noisy[[sample]], [10], ["fix"]), "must be class ids below 10"),
+        (
+            diagnostics.Corrections(everything, labels.noisy, labels.noisy, ["drop"] * len(everything)),
+            "`corrections` of retrain must be such that some samples are left",
+        ),
+        (3, "`corrections` of Corrections must be Corrections, or the path"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            recipes.retrain(run.folder, decided, name="new", console=QUIET)
+    assert not (run.folder / "new").exists()  # the right ones are taken there
     with pytest.raises(ValueError, match="`name` of retrain must be the name of a new folder"):
         recipes.retrain(run.folder, file, name="../elsewhere", console=QUIET)
 

@@ -55,7 +55,7 @@ def cards_of(owner: str, run: LoggedRun, shown: Samples, names, n: int | None) -
         ValueError: for fewer names than classes, or a file that is not an image.
     """
     log = run.log
-    classes = 1 + max(int(max(records["label"].max(), records["predicted"].max())) for records in log)
+    classes = 1 + max(int(records[field].max(initial=-1)) for records in log for field in ("label", "predicted"))
     names = names_by_id(owner, range(classes) if names is None else names, classes, more=True)
     suspects = suspect_table(log, n, names)
     numbers = [one.sample for one in suspects]

@@ -48,7 +48,7 @@ def finish(ax, x, y, title=None, area=None, beside=False):
     """Labels of the axes, title and legend, `beside` the picture or in it; no frame at the top and at the right."""
     ax.set_xlabel(x)
     ax.set_ylabel(y)
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(title, fontsize="medium", parse_math=False)
     ax.spines[["top", "right"]].set_visible(False)
     areas = area if isinstance(area, list) else [] if area is None else [area]
     handles = [*ax.get_legend_handles_labels()[0], *areas]

@@ -37,11 +37,12 @@ def transition_matrix(transition, class_names=None, ax=None, title=None):
             ax.text(j, i, f"{100 * transition[i, j]:.1f}", ha="center", va="center", color=color, fontsize=size)
     else:
         ticks = np.arange(0, K, max(1, K // 10))
-    ax.set_xticks(ticks, [names[i] for i in ticks], rotation=0 if class_names is None else 90)
-    ax.set_yticks(ticks, [names[i] for i in ticks])
+    # A dollar in a name or a title is one, and not the start of a formula.
+    ax.set_xticks(ticks, [names[i] for i in ticks], rotation=0 if class_names is None else 90, parse_math=False)
+    ax.set_yticks(ticks, [names[i] for i in ticks], parse_math=False)
     ax.set_xlabel("given label")
     ax.set_ylabel("clean label")
-    ax.set_title(title)
+    ax.set_title(title, parse_math=False)
     ax.figure.colorbar(shades, ax=ax, label="probability")
     return ax
 
@@ -116,10 +117,10 @@ def contact_sheet(images, captions, columns=10, ax=None, title=None):
         row, column = divmod(place, columns)
         top, left = height * row, 1.1 * column
         ax.imshow(image, cmap="gray", vmin=0, vmax=white, extent=(left, left + 1, top + 1, top))
-        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=7)
+        ax.text(left + 0.5, top + 1.04, caption, ha="center", va="top", fontsize=7, parse_math=False)
     ax.set_xlim(-0.05, 1.1 * columns - 0.05)
     ax.set_ylim(height * max(rows, 1), -0.05)
     ax.set_aspect("equal")
     ax.set_axis_off()
-    ax.set_title(title, fontsize="medium")
+    ax.set_title(title, fontsize="medium", parse_math=False)
     return ax

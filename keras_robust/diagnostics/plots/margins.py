@@ -68,5 +68,5 @@ def margin_histograms(edges, epochs, counts, title=None, width=7.0):
             ax.set_xlabel("")
         if place:
             ax.get_legend().remove()
-    drawn[0].figure.suptitle(title, fontsize="medium")
+    drawn[0].figure.suptitle(title, fontsize="medium", parse_math=False)
     return drawn

@@ -1,12 +1,13 @@
 """A run's own page: one HTML file that tells what a run, or several side by side, came to."""
 
+import os
 import pathlib
 
 from keras_robust.diagnostics.pages import Html, element, escaped, filled, write_page
 from keras_robust.diagnostics.report import together
-from keras_robust.diagnostics.report.sections import anchor, check_count, parts, samples, state
-from keras_robust.diagnostics.runs import LoggedRun, as_run, log_names
-from keras_robust.weight_log import WeightLog, logged_epochs
+from keras_robust.diagnostics.report.sections import anchor, check_count, parts, state
+from keras_robust.diagnostics.runs import as_run, log_names
+from keras_robust.weight_log import logged_epochs
 
 _HERE = pathlib.Path(__file__).parent
 _PARTS = ("Measures", "Training", "Margins", "The noise found", "Suspects", "Settings")
@@ -71,18 +72,17 @@ def report_page(
 
 
 def _holds_several(source):
-    if isinstance(source, LoggedRun | WeightLog):
+    if not isinstance(source, str | os.PathLike):
         return False
     folder = pathlib.Path(source)
     return not any(logged_epochs(place) for place in (folder, folder / "weights")) and bool(log_names(folder))
 
 
 def _one(run, given, n):
-    label = run.settings.get("label") or run.settings.get("loss") or run.name
-    title = ", ".join(str(part) for part in (run.data, label) if part) or "Training run"
+    title = ", ".join(str(part) for part in (run.data, run.label or run.name) if part) or "Training run"
     links = [(part, anchor(part, "")) for part in _PARTS]
     about = [state(run), _made_with(run)]
-    return _content(title, about, links, parts(run, *samples(run, **given), n, 2, ""))
+    return _content(title, about, links, parts(run, given, n, 2, ""))
 
 
 def _several(folder, given, n):

@@ -117,15 +117,15 @@ def transition(found: Estimate, names, estimated: bool) -> Picture:
 
 def _drawable(curves, longest):
     """Curves by labels as matplotlib takes them; labels that are the same once they are cut get their place."""
-    labels = [_legible(label, longest) for label in curves]
+    labels = [_legible(label, longest).replace("$", r"\$") for label in curves]  # one, and not the start of a formula
     unique = [label if labels.count(label) == 1 else f"{place}. {label}" for place, label in enumerate(labels, start=1)]
     return dict(zip(unique, curves.values(), strict=True))
 
 
 def _legible(name, longest):
-    """A name cut to its first characters; a dollar is one, and not the start of a formula."""
+    """A name cut to its first characters."""
     name = str(name)
-    return (name if len(name) <= longest else f"{name[: longest - 1]}…").replace("$", "\\$")
+    return name if len(name) <= longest else f"{name[: longest - 1]}…"
 
 
 def percent(share) -> str:

@@ -63,15 +63,15 @@ def measures(result: dict) -> Html:
     return element("table", element("tbody", *rows), class_="measures")
 
 
-def parts(run: LoggedRun, shown: Samples, names, told: str | None, n: int, level: int, mark: str) -> Html:
+def parts(run: LoggedRun, given: dict, n: int, level: int, mark: str) -> Html:
     """All parts of a run under headings of a level; `mark` makes their anchors its own.
 
     Args:
-        shown, names, told: what `samples` returns.
+        given: of the samples, by the names that `samples_of_run` has.
         n: how many suspects.
     """
     result = result_of(run)
-    cards = cards_of("report_page", run, shown, names, n)
+    shown, names, cards, told = _samples(run, given, n)
     # A log of ids alone has as many classes as it shows; names may be of more.
     made = {
         "Measures": measures(result),
@@ -133,14 +133,18 @@ def _mean_margin(records, members):
 
 
 def _noise(run, result, names):
-    classes = None if names is None else len(names)
-    found = estimated_transition(run.log, classes)
-    pictures = [figures.transition(found, names, estimated=True)]
-    facts = {"Share of wrong labels, estimated": percent(found.rate)}
-    if run.log.clean is not None:
-        true = _truth(run, len(found.transition))
-        pictures.append(figures.transition(true, names, estimated=False))
-        facts["Share of wrong labels, true"] = percent(true.rate)
+    classes, pictures, facts = None if names is None else len(names), [], {}
+    try:
+        found = estimated_transition(run.log, classes)
+    except ValueError as error:
+        facts["Share of wrong labels"] = f"not estimated: {error}"
+    else:
+        pictures.append(figures.transition(found, names, estimated=True))
+        facts["Share of wrong labels, estimated"] = percent(found.rate)
+        if run.log.clean is not None:
+            true = _truth(run, len(found.transition))
+            pictures.append(figures.transition(true, names, estimated=False))
+            facts["Share of wrong labels, true"] = percent(true.rate)
     facts |= {"Worth a look": _worth_a_look(run), "Accuracy on clean labels": _accuracy(run, result)}
     listed = [element(tag, text) for fact in facts.items() for tag, text in zip(("dt", "dd"), fact, strict=True)]
     drawn = element("div", *(picture.html() for picture in pictures), class_="plots")
@@ -273,23 +277,25 @@ def _digest(array):
     return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()[:16]
 
 
-def samples(run: LoggedRun, images, texts, class_names, paths, dataset, data_dir):
-    """The samples of a run, the names of its classes, and why there are no pictures, or None.
+def _samples(run, given, n):
+    """The samples of a run, the names of its classes, its suspects, and why there are no pictures, or None.
 
-    What was not asked for does not keep a report from being written: a data set that the settings name, and that is
-    not there any more.
+    What was not asked for does not keep a report from being written: a data set or images that the run's folder names,
+    and that are not there any more.
     """
-    given = (images, texts, paths, dataset, data_dir)
+    own, told = "report_page", None
     try:
-        shown, names = samples_of_run("report_page", run, images, texts, paths, class_names, dataset, data_dir)
+        shown, names = samples_of_run(own, run, **given)
+        cards = cards_of(own, run, shown, names, n)
     except (FileNotFoundError, ImportError, ValueError) as error:
-        if any(one is not None for one in given):
+        if any(value is not None for name, value in given.items() if name != "class_names"):
             raise
         told = f"No pictures: {error}"
-        return Samples(), class_names, told
-    if shown.images is None and shown.texts is None:
-        return shown, names, "No pictures: the run names no data set. Give its images, --images FOLDER."
-    return shown, names, None
+        shown, names = Samples(), run.class_names if given["class_names"] is None else given["class_names"]
+        cards = cards_of(own, run, shown, names, n)
+    if told is None and shown.images is None and shown.texts is None:
+        told = "No pictures: the run names no data set. Give its images, --images FOLDER."
+    return shown, names, cards, told
 
 
 def check_count(n) -> int:

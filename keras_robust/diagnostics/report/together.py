@@ -9,7 +9,7 @@ import numpy as np
 from keras_robust.diagnostics.pages import Html, element
 from keras_robust.diagnostics.report import figures
 from keras_robust.diagnostics.report.figures import percent
-from keras_robust.diagnostics.report.sections import anchor, parts, result_of, samples, state
+from keras_robust.diagnostics.report.sections import anchor, parts, result_of, state
 from keras_robust.diagnostics.runs import LoggedRun, log_names, open_run
 from keras_robust.measures import ESTIMATED, headings, over_seeds
 
@@ -45,8 +45,7 @@ def groups_of(folder: pathlib.Path) -> list[Group]:
     stems = {}
     for name, run in runs.items():
         stems.setdefault(_SEED.sub("", name), []).append(run)
-    told = {stem: first.settings for stem, (first, *_) in stems.items()}
-    labels = [str(settings.get("label") or settings.get("loss") or stem) for stem, settings in told.items()]
+    labels = [str(first.label or stem) for stem, (first, *_) in stems.items()]
     if len(set(labels)) < len(labels):
         labels = list(stems)
     groups = [
@@ -127,6 +126,6 @@ def each(groups: list[Group], given: dict, n: int) -> Html:
             last = None if result.get("last") is None else f"{percent(result['last'])} after the last epoch"
             facts = ", ".join(filter(None, (state(run), last)))
             title = element("summary", element("h3", name), element("span", facts, class_="facts"))
-            inside = parts(run, *samples(run, **given), n, 4, f"{anchor(run.name, '')}-")
+            inside = parts(run, given, n, 4, f"{anchor(run.name, '')}-")
             shown.append(element("details", title, inside))
     return Html("".join(shown))
