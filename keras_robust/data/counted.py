@@ -17,7 +17,8 @@ def counted(dataset, clean, batch_size: int, class_names):
     labels = spec[1] if isinstance(spec, tuple) and len(spec) in (2, 3) else None
     several = isinstance(labels, dict)
     class_names = getattr(dataset, "class_names", None) if class_names is None else class_names
-    none_yet = np.zeros(0, "int32")
+    positions = [size or 0 for size in labels.shape[1:]] if _are_maps(tf, spec, labels) else []
+    none_yet = np.zeros((0, *positions), "int32")
     _, clean, names = given_labels(dict.fromkeys(labels, none_yet) if several else none_yet, clean, class_names)
     if several:
         ids, batched = _ids_by_output(tf, spec, labels)
@@ -40,7 +41,7 @@ def counted(dataset, clean, batch_size: int, class_names):
 
     def number(first, x, y, *weight):
         y = _ids_of(y, ids) if several else ids_of_batch(y, names)
-        index = first + tf.range(tf.size(y[ids[0]] if several else y))
+        index = first + tf.range(tf.shape(y[ids[0]] if several else y)[0])
         targets = {"label": y, "index": index}
         after = first + tf.size(index)
         if known is not None:
@@ -82,9 +83,19 @@ def _holds_ids(tf, spec):
     return spec.shape.rank <= 1 or (spec.shape.rank == 2 and spec.shape[1] == 1)
 
 
+def _are_maps(tf, spec, labels):
+    """Whether labels are batches of maps of class ids, (batch, height, width) or of one axis more, of such inputs."""
+    known = isinstance(labels, tf.TensorSpec) and labels.shape.rank is not None and labels.dtype.is_integer
+    if not known or not 3 <= labels.shape.rank <= 4 or labels.shape[0] is not None:
+        return False
+    return any((leaf.shape.rank or 0) >= labels.shape.rank for leaf in tf.nest.flatten(spec[0]))
+
+
 def _check_labels(tf, spec, labels, names):
     """Refuses what is no label of a sample: ids, one-hot rows, or names where it is known what they stand for."""
-    rule = "a data set of (x, y), y one label a sample: a class id, a one-hot row or a name"
+    if _are_maps(tf, spec, labels):
+        return
+    rule = "a data set of (x, y), y one label a sample: a class id, a one-hot row or a name; or batches of label maps"
     if not isinstance(labels, tf.TensorSpec) or labels.shape.rank is None or labels.shape.rank > 2:
         refuse("with_provenance", "data", rule, spec)
     rank, last = labels.shape.rank, labels.shape[-1] if labels.shape.rank else None

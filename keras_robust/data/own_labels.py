@@ -73,7 +73,7 @@ def ids_of_batch(labels, class_names=None):
     """The same of a batch of a tf.data pipeline, in its graph: an assertion stops what is no class id.
 
     Args:
-        labels: a tensor (batch,), (batch, 1) or (batch, classes), of any dtype.
+        labels: a tensor (batch,), (batch, 1) or (batch, classes), of any dtype, or maps (batch, height, width).
         class_names: a list of names; needed for labels that are texts.
     """
     import tensorflow as tf
@@ -89,7 +89,8 @@ def ids_of_batch(labels, class_names=None):
     else:
         words = "labels of a data set for with_provenance must be class ids, whole numbers from 0 and below 2^31"
         kept = tf.cast(labels, tf.int32)
-        ids, right = tf.reshape(kept, (-1,)), (kept >= 0) & (tf.cast(kept, labels.dtype) == labels)
+        ids = kept if labels.shape.rank > 2 else tf.reshape(kept, (-1,))
+        right = (kept >= 0) & (tf.cast(kept, labels.dtype) == labels)
     with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(right), [words, labels])]):
         return tf.identity(ids)
 

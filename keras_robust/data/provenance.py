@@ -50,7 +50,8 @@ def with_provenance(
 
     Args:
         data: arrays or a data set; y holds one label a sample, a class id, a one-hot row or a name, or is a dict of
-            class ids by output. Of arrays, y may be maps of class ids, (n, height, width) or with a depth.
+            class ids by output. Of arrays, and of a data set in batches, y may be maps of class ids,
+            (n, height, width) or with a depth.
         clean: the true classes, by position, if they are known; the same forms; of several outputs perhaps of some.
         batch_size: samples a batch, at least 1. A data set that has batches keeps its own.
         shuffle: for arrays: whether each epoch has a new random order, by default it has. A data set keeps its order;

@@ -216,3 +216,21 @@ def test_maps_of_labels_are_numbered(pipeline):
         kr.data.with_provenance((x, label.astype(str)))
     with pytest.raises(ValueError, match=r"`clean` of with_provenance must be maps of \(2, 4\), as y holds"):
         kr.data.with_provenance((x, label), clean=clean[:, 0, 0])
+
+
+@once
+def test_maps_of_a_data_set_are_numbered_in_batches():
+    tf = pytest.importorskip("tensorflow")
+    _, _, label, clean, _, _ = pixels()
+    x = np.zeros((*label.shape, 3), "float32")
+    single = tf.data.Dataset.from_tensor_slices((x, label.astype("uint8")))
+    for _ in range(2):
+        batches = list(kr.data.with_provenance(single.batch(4), clean=clean))
+        targets = {name: np.concatenate([y[name] for _, y in batches]) for name in ("index", "label", "clean")}
+        assert targets["index"].tolist() == list(range(N))
+        np.testing.assert_array_equal(targets["label"], label)
+        np.testing.assert_array_equal(targets["clean"], clean)
+    with pytest.raises(ValueError, match="or batches of label maps"):  # inputs without positions
+        kr.data.with_provenance(tf.data.Dataset.from_tensor_slices((x[:, 0, 0], label)).batch(4))
+    with pytest.raises(ValueError, match=r"`clean` of with_provenance must be maps of \(2, 4\), as y holds"):
+        kr.data.with_provenance(single.batch(4), clean=clean[:, 0, 0])
