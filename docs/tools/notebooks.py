@@ -8,6 +8,7 @@ empty folder, and keeps what it printed and drew.
 import argparse
 import base64
 import io
+import os
 import pathlib
 import tempfile
 
@@ -44,7 +45,8 @@ def run(book):
     """Runs a notebook, and keeps what it printed and drew, but not what libraries said on stderr."""
     with tempfile.TemporaryDirectory() as folder:
         resources = {"metadata": {"path": folder}}
-        nbclient.NotebookClient(book, timeout=1200, kernel_name="python3", resources=resources).execute()
+        client = nbclient.NotebookClient(book, timeout=1200, kernel_name="python3", resources=resources)
+        client.execute(env=os.environ | {"PYTHONWARNINGS": "ignore"})  # progress bars warn where they cannot move
     for cell in book.cells:
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
