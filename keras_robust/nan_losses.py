@@ -63,8 +63,8 @@ class ExplainNaN(keras.callbacks.Callback):
         self._told = True
         head = f"The loss of epoch {epoch + 1} was NaN"
         for what, samples, told in self._causes():
-            numbers = ", ".join(map(str, samples[:_NAMED])) + (", ..." if len(samples) > _NAMED else "")
-            raise ValueError(f"{head}: {len(samples):,} samples have {what}, numbers {numbers}. {told}".rstrip())
+            told = f"{head}: {len(samples):,} samples have {what}, numbers {_few(samples)}. {told}"
+            raise ValueError(told.rstrip())
         warnings.warn(f"{head}. {self._told_without_cause()}", stacklevel=2)
 
     def _causes(self):
@@ -126,8 +126,7 @@ class ExplainNaN(keras.callbacks.Callback):
             if lost.any():
                 step = records["step"][lost].min()
                 samples = np.unique(np.argwhere(lost & (records["step"] == step))[:, 0])
-                named = ", ".join(map(str, samples[:_NAMED])) + (", ..." if len(samples) > _NAMED else "")
-                return f"It came first at step {step}, of samples {named}. "
+                return f"It came first at step {step}, of samples {_few(samples)}. "
         return ""
 
 
@@ -191,6 +190,10 @@ def _not_finite(values, size):
     if values.dtype.kind != "f":
         return np.zeros(size, bool)
     return ~np.isfinite(values.reshape(size, -1)).all(axis=1)
+
+
+def _few(numbers):
+    return ", ".join(map(str, numbers[:_NAMED])) + (", ..." if len(numbers) > _NAMED else "")
 
 
 def _part(values, start):

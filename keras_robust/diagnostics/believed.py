@@ -4,6 +4,7 @@ import numpy as np
 
 from keras_robust.checks import at_least, refuse
 from keras_robust.noise.estimate import Estimate
+from keras_robust.noise.transition import realized
 from keras_robust.weight_log import WeightLog
 
 # Votes, samples times classes, that are counted at a time.
@@ -89,7 +90,4 @@ def estimated_transition(log: WeightLog, num_classes: int | None = None) -> Esti
     seen = (labels >= 0) & (believed >= 0)
     if not seen.any():
         raise ValueError(f"The log in {log.path} saw no sample, so that nothing is known of its noise.")
-    counts = np.bincount(believed[seen] * K + labels[seen], minlength=K * K).reshape(K, K)
-    totals = counts.sum(axis=1, keepdims=True)
-    transition = np.where(totals > 0, counts / np.maximum(totals, 1), np.eye(K))
-    return Estimate(transition, float(1.0 - np.trace(counts) / counts.sum()))
+    return Estimate(realized(believed[seen], labels[seen], K), float(np.mean(believed[seen] != labels[seen])))

@@ -133,7 +133,8 @@ def open_run(folder, log: str | None = None) -> LoggedRun:
     if not folder.is_dir():
         raise FileNotFoundError(f"There is no folder {folder}.")
     name, folder, path = _find_log(folder, log)
-    settings = _settings(folder / "settings.json")
+    settings = folder / "settings.json"
+    settings = by_name(settings, "the settings of a run") if settings.is_file() else {}
     log = _with_clean_labels(WeightLog(path), folder / "labels.npz")
     return LoggedRun(folder, name, log, settings, _history(folder / "history.csv"))
 
@@ -182,16 +183,23 @@ def _several(folder):
     return {path.parent.name: path.parent for path in sorted(folder.glob("*/weights")) if logged_epochs(path)}
 
 
-def _settings(path):
-    if not path.is_file():
-        return {}
+def by_name(path: pathlib.Path, what: str) -> dict:
+    """What a JSON file holds by name.
+
+    Args:
+        path: of the file.
+        what: it holds, for the error.
+
+    Raises:
+        ValueError: naming the file, if it is damaged or holds something else.
+    """
     try:
-        settings = json.loads(path.read_text())
+        content = json.loads(path.read_text())
     except ValueError as error:
         raise ValueError(f"{path} is damaged: {error}.") from None
-    if not isinstance(settings, dict):
-        raise ValueError(f"{path} is damaged: it must hold the settings of a run by name.")
-    return settings
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it must hold {what} by name.")
+    return content
 
 
 def _with_clean_labels(log, path):

@@ -193,12 +193,16 @@ def margin_histograms(log: WeightLog, epochs=None, bins: int = 60) -> MarginHist
     if not known.size:
         refuse("margin_histograms", "epochs", "epochs that saw a sample", list(epochs))
     edges = np.histogram_bin_edges(known, bins)
-    groups = {"all": np.ones(log.num_records, bool)} if log.clean is None else {"clean": ~log.wrong, "wrong": log.wrong}
     counts = {
         name: np.stack([np.histogram(margins[members & np.isfinite(margins)], edges)[0] for margins in shown])
-        for name, members in groups.items()
+        for name, members in groups_by_label(log).items()
     }
     return MarginHistograms(edges, list(epochs), counts)
+
+
+def groups_by_label(log: WeightLog) -> dict[str, np.ndarray]:
+    """Samples whose label is "clean" and whose is "wrong", booleans (records,); "all" where no clean label is known."""
+    return {"all": np.ones(log.num_records, bool)} if log.clean is None else {"clean": ~log.wrong, "wrong": log.wrong}
 
 
 def _of_log(log):

@@ -8,6 +8,7 @@ import numpy as np
 from keras_robust.checks import Interval, refuse
 from keras_robust.noise import storage
 from keras_robust.noise.grammar import convention
+from keras_robust.noise.transition import realized
 
 CLASSES, SEED = Interval(2, integer=True), Interval(0, integer=True)
 # Matrices of up to this many classes are printed whole.
@@ -49,11 +50,7 @@ class NoisyLabels:
     @property
     def transition(self) -> np.ndarray:
         """The realized transition matrix (K, K); the row of a class without samples is that of no noise."""
-        K = self.num_classes
-        pairs = self.clean.astype("int64") * K + self.noisy.astype("int64")
-        counts = np.bincount(pairs, minlength=K * K).reshape(K, K).astype("float64")
-        totals = counts.sum(axis=1, keepdims=True)
-        return np.where(totals > 0, counts / np.maximum(totals, 1.0), np.eye(K))
+        return realized(self.clean, self.noisy, self.num_classes)
 
     def report(self) -> str:
         """What was asked for, the convention in words, the realized rate and the realized transition matrix.

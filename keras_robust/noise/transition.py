@@ -106,6 +106,14 @@ def asymmetric(dataset: str, rate: float, variant: str | None = None) -> np.ndar
     return _flips(row.num_classes, pairs, rate)
 
 
+def realized(clean, noisy, K: int) -> np.ndarray:
+    """The transition matrix (K, K) of labels (n,) that are there; the row of a class without samples is no noise's."""
+    pairs = clean.astype("int64") * K + noisy.astype("int64")
+    counts = np.bincount(pairs, minlength=K * K).reshape(K, K).astype("float64")
+    totals = counts.sum(axis=1, keepdims=True)
+    return np.where(totals > 0, counts / np.maximum(totals, 1.0), np.eye(K))
+
+
 def default_variant(dataset: str) -> str:
     """The variant of asymmetric noise that papers describe for this data set."""
     return next(iter(CATALOG[_known(dataset)].similar))

@@ -13,11 +13,12 @@ from keras_robust.diagnostics.pages import Cards, Html, cards_of, element
 from keras_robust.diagnostics.report import figures
 from keras_robust.diagnostics.report.figures import percent, signed
 from keras_robust.diagnostics.review_size import review_count
-from keras_robust.diagnostics.runs import LoggedRun
+from keras_robust.diagnostics.runs import LoggedRun, by_name
 from keras_robust.diagnostics.samples import Samples, samples_of_run
-from keras_robust.diagnostics.statistics import margin_histograms
+from keras_robust.diagnostics.statistics import groups_by_label, margin_histograms
 from keras_robust.measures import ESTIMATED, WORDS, headings, measure, measure_log
 from keras_robust.noise.estimate import Estimate
+from keras_robust.noise.transition import realized
 
 # Settings that say nothing, as they are printed.
 _UNSET = ("null", "[]", "{}")
@@ -30,15 +31,9 @@ def result_of(run: LoggedRun) -> dict:
         ValueError: naming the file, if it is damaged.
     """
     file = run.folder / "result.json"
-    if not file.is_file():
-        return measure(list(run.history), run.log) if run.accuracy is not None else measure_log(run.log)
-    try:
-        result = json.loads(file.read_text())
-        if not isinstance(result, dict):
-            raise ValueError("it must hold what was measured by name")
-    except ValueError as error:
-        raise ValueError(f"{file} is damaged: {error}.") from None
-    return result
+    if file.is_file():
+        return by_name(file, "what was measured")
+    return measure(list(run.history), run.log) if run.accuracy is not None else measure_log(run.log)
 
 
 def state(run: LoggedRun) -> str:
@@ -110,10 +105,7 @@ def _margins(run):
         found = margin_histograms(run.log)
     except ValueError:
         return element("p", "No margin is a number: training diverged, or saw no sample.", class_="note")
-    groups = (
-        {"all": run.log.labels >= 0} if run.log.clean is None else {"clean": ~run.log.wrong, "wrong": run.log.wrong}
-    )
-    groups = {name: members for name, members in groups.items() if members.any()}
+    groups = {name: members for name, members in groups_by_label(run.log).items() if members.any()}
     means = {name: [_mean_margin(run.log.epoch(epoch), groups[name]) for epoch in found.epochs] for name in groups}
     head = ("epoch", *(f"{name} labels" for name in means))
     rows = (
@@ -155,10 +147,7 @@ def _truth(run, K):
     """The realized transition matrix and rate of the labels whose clean ones are known."""
     labels, clean = run.log.labels, run.log.clean
     known = (labels >= 0) & (clean >= 0)
-    counts = np.bincount(clean[known] * K + labels[known], minlength=K * K).reshape(K, K)
-    totals = counts.sum(axis=1, keepdims=True)
-    transition = np.where(totals > 0, counts / np.maximum(totals, 1), np.eye(K))
-    return Estimate(transition, float(1.0 - np.trace(counts) / max(counts.sum(), 1)))
+    return Estimate(realized(clean[known], labels[known], K), float(run.log.wrong.sum() / max(known.sum(), 1)))
 
 
 def _worth_a_look(run):
