@@ -24,6 +24,8 @@ _NETWORKS = ("first", "second")
 _RAMP = 16
 # Far below every logarithm of a probability.
 _FAR = 1e4
+# The posterior of a number out of range, and of one that the probe leaves out.
+_NOT_THERE = -1.0
 
 
 @registered
@@ -67,7 +69,8 @@ class DivideMix(TwoViews):
         num_samples: number of training samples, numbered from 0.
         num_classes: K.
         probe: the training data, not augmented: (x, y) by number, or a data set of (x, {"label", "index"}). With
-            weights, (x, y, sample_weight), samples of weight 0 are no part of the mixture, whatever their label.
+            weights, (x, y, sample_weight), samples of weight 0 are no part of the mixture, whatever their label. A data
+            set may lack the samples that it says are its `left_out`, as `data.Feed` does.
         warmup: epochs of warm-up.
         augment: a Keras layer that makes a view of a batch of inputs; None: the views come from the model's
             preprocessing, or with the data, x = {"view_0", "view_1"}.
@@ -84,7 +87,8 @@ class DivideMix(TwoViews):
         posteriors: of every sample, for each network that has looked, (num_samples + 1, 2); of the last epoch.
 
     Raises:
-        ValueError: from `fit`, for a probe without every sample once, or numbers of samples out of range.
+        ValueError: from `fit`, for a probe without every sample once, or numbers of samples that are out of range or
+            that the probe leaves out.
         ImportError: without scikit-learn.
 
     Example:
@@ -139,7 +143,7 @@ class DivideMix(TwoViews):
         self.alpha, self.seed = self._mixer.alpha, self._mixer.seed
         self._probe, self._probe_checked = Probe(owner, probe, self.num_samples), False
         self.posteriors = self.remember("posteriors", self.num_samples, 2)
-        self._strays = self._state("strays", ())
+        self._strays, self._left_out = self._state("strays", ()), self._state("left_out", ())
         self._known = None  # which samples are part of the mixture
         self._phase = int(self.stage(0, 1)["phase"])
 
@@ -186,7 +190,9 @@ class DivideMix(TwoViews):
         """Refuses numbers that were out of range, which a compiled step could not."""
         if float(ops.convert_to_numpy(self._strays)):
             refuse_strays("DivideMix", self.num_samples)
-        logs["labeled"] = float(self.labeled.mean()) if self._phase == MIXING else 1.0
+        if float(ops.convert_to_numpy(self._left_out)):
+            refuse("DivideMix", "probe", "one with every sample that is trained on", "one that leaves out some of them")
+        logs["labeled"] = float(self.labeled[self._known].mean()) if self._phase == MIXING else 1.0
 
     def outputs(self, x):
         """Logits of both networks; from phase 2 on those of the mixed samples, with the guesses and the mix."""
@@ -219,7 +225,9 @@ class DivideMix(TwoViews):
                 return sum(self.loss(label, outputs[name], sample_weight) for name in _NETWORKS)
             case 1:
                 return sum(self._on_agreeing(label, outputs[name], sample_weight) for name in _NETWORKS)
-        return self._on_mixed(label, read_rows(self.posteriors, rows), outputs, sample_weight)
+        posteriors = read_rows(self.posteriors, rows)
+        self._left_out.assign(self._left_out + ops.sum(ops.cast(posteriors < 0.0, "float32")))
+        return self._on_mixed(label, posteriors, outputs, sample_weight)
 
     def _on_agreeing(self, label, logits, sample_weight):
         """Cross entropy of the samples whose label is predicted."""
@@ -261,15 +269,16 @@ class DivideMix(TwoViews):
 
     def _look(self):
         """Sets the posteriors by a look at every sample."""
-        losses, known = np.zeros((self.num_samples, 2)), np.ones(self.num_samples, bool)
+        losses, known = np.zeros((self.num_samples, 2)), np.zeros(self.num_samples, bool)
+        posteriors = np.full((self.num_samples + 1, 2), _NOT_THERE, "float32")
         for x, label, index, counts in self._probe:
             images = x if self._front is None else self._front(x, training=False)
             known[index] = counts if self._ignored is None else counts & (label != self._ignored)
+            posteriors[index] = 0.0
             label = np.where(known[index], label, 0)
             for one, network in enumerate((self._network, self.second)):
                 z = np.asarray(network.predict_on_batch(images), "float64")
                 losses[index, one] = np.logaddexp.reduce(z, axis=-1) - z[np.arange(len(z)), label]
-        posteriors = np.zeros((self.num_samples + 1, 2), "float32")
         for one in range(2):
             posteriors[:-1][known, one] = small_loss_posterior(losses[known, one])
         self.posteriors.assign(posteriors)

@@ -50,7 +50,7 @@ class Probe:
             first += len(label)
 
     def check(self, num_classes, ignore_class=None) -> None:
-        """Goes through the targets.
+        """Goes through the targets. A data set may say in `left_out` which numbers it lacks, as `data.Feed` does.
 
         Raises:
             ValueError: for samples that are missing or there twice, or labels that are no class.
@@ -66,8 +66,10 @@ class Probe:
                 wrong &= label != ignore_class
             if wrong.any():
                 refuse(self.owner, "probe", f"labeled with class ids in [0, {num_classes})", label[wrong][0].item())
-        if np.any(seen != 1):
-            self._refuse(f"{np.sum(seen == 0):,} samples that never come and {np.sum(seen > 1):,} that come again")
+        missing = seen == 0
+        missing[np.asarray(getattr(self.data, "left_out", []), "int64")] = False
+        if np.any(missing) or np.any(seen > 1):
+            self._refuse(f"{np.sum(missing):,} samples that never come and {np.sum(seen > 1):,} that come again")
 
     def _batches(self):
         if self._arrays:

@@ -115,6 +115,13 @@ class Feed(keras.utils.PyDataset):
         self.served += 1
         return keras.tree.map_structure(lambda column: gathered(column, rows), self.columns)
 
+    @property
+    def left_out(self) -> np.ndarray:
+        """Numbers of the samples that it has and never serves: their "index", or else their positions."""
+        y = self.columns[1]
+        index = y["index"] if isinstance(y, dict) and "index" in y else np.arange(len(keras.tree.flatten(y)[0]))
+        return np.delete(index, self.rows)
+
     def in_order(self) -> "Feed":
         """The same samples in the order of the arrays, to look at."""
         return Feed(*self.columns[:2], self.batch_size, rows=np.sort(self.rows))

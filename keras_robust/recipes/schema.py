@@ -128,6 +128,8 @@ class Recipe:
             OneOf(known).check("Recipe", "augmentation", self.augmentation)
         if self.algorithm and self.jacobian:
             refuse("Recipe", "jacobian", "0 with an algorithm, whose step is its own", self.jacobian)
+        if self.clip_norm and self.algorithm and self.build_algorithm().kind.networks == 2:
+            refuse("Recipe", "clip_norm", f"None for {self.algorithm}: it would couple two networks", self.clip_norm)
         if (self.validation > 0) != (self.validation_labels is not None):
             rule = '"noisy" or "clean" with a share for validation, None without'
             refuse("Recipe", "validation_labels", rule, self.validation_labels)

@@ -301,6 +301,25 @@ def test_samples_of_the_class_to_ignore_are_no_part_of_the_mixture():
     assert np.isfinite(history.history["loss"]).all()
 
 
+def test_samples_that_a_feed_leaves_out():
+    """Of data that hold some samples back the probe has the others, and no other may be trained on."""
+    x, y = PROBE
+    rest = np.delete(np.arange(N), [1, 4])
+    numbered = {"label": y, "index": np.arange(N)}
+    model = made(probe=kr.data.Feed(x, numbered, 4, seed=0, rows=rest).in_order(), warmup=0)
+    model.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
+    views = {name: values[np.argsort(INDEX)][rest] for name, values in BOTH.items()}
+    history = model.fit(views, {name: values[rest] for name, values in numbered.items()}, verbose=0).history
+    expected = posteriors(cross_entropy(logits(WEIGHTS[0], x[rest]), y[rest]))
+    assert np.allclose(numpy(model.posteriors)[rest, 0], expected, atol=1e-4)
+    labeled, known = model.kept(y)
+    assert np.array_equal(np.flatnonzero(known), rest)
+    assert not labeled[~known].any()
+    assert history["labeled"] == [pytest.approx(labeled[rest].mean())]
+    with pytest.raises(ValueError, match="`probe` of DivideMix must be one with every sample that is trained on"):
+        model.fit(BOTH, targets(), verbose=0)
+
+
 @once
 def test_refusals(tmp_path):
     x, y = PROBE

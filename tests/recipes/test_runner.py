@@ -288,6 +288,10 @@ def test_data_without_clean_labels(tmp_path):
             ["run", "dal/cifar100/instance:0.2/elr", "--set", "jacobian=0.1"],
             "`jacobian` of Recipe must be 0 with an algorithm",
         ),
+        (
+            ["run", "anl/cifar10/symmetric:0.4/ce", "--set", "algorithm=JoCoR(forget_rate=0.4)"],
+            "`clip_norm` of Recipe must be None for JoCoR(forget_rate=0.4)",
+        ),
         (["run", "anl/clothing1m/real/ce"], "`pretrained` of run must be a file with weights of imagenet, from which"),
         (
             ["run", NAME, "--scale", "smoke", "--pretrained", "x.keras"],
