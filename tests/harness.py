@@ -7,6 +7,7 @@ import pathlib
 import subprocess
 import sys
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -45,12 +46,15 @@ def real_data(*parts):
 
 def printed_by(code, *arguments, backend=BACKEND):
     """What a Python process of its own prints."""
-    process = subprocess.run(
-        [sys.executable, "-c", code, *map(str, arguments)],
-        env=os.environ | {"KERAS_BACKEND": backend},
-        capture_output=True,
-        text=True,
-    )
+    if backend == BACKEND:
+        process = forked.run(code, *arguments)
+    else:
+        process = subprocess.run(
+            [sys.executable, "-c", code, *map(str, arguments)],
+            env=os.environ | {"KERAS_BACKEND": backend},
+            capture_output=True,
+            text=True,
+        )
     assert process.returncode == 0, process.stderr[-3000:]
     return process.stdout
 

@@ -1,14 +1,10 @@
 """CoupledSGD, CoupledAdam and the learning rates by epoch against `torch.optim`, on every backend."""
 
-import os
-import subprocess
-import sys
-
 import keras
 import numpy as np
 import pytest
 import torch
-from harness import BACKEND, as_numpy
+from harness import as_numpy, printed_by
 
 import keras_robust as kr
 from keras_robust.optimizers import CoupledAdam, CoupledSGD, by_epoch, cosine
@@ -305,8 +301,4 @@ print("equal")
 
 @pytest.mark.only("tensorflow")  # only there do replicas clip apart
 def test_two_replicas_clip_as_one():
-    process = subprocess.run(
-        [sys.executable, "-c", REPLICAS], env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True, text=True
-    )
-    assert process.returncode == 0, process.stderr[-3000:]
-    assert process.stdout.splitlines()[-1] == "equal"
+    assert printed_by(REPLICAS).splitlines()[-1] == "equal"

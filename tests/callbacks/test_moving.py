@@ -1,11 +1,9 @@
 """The acid test: at learning rate 0 the loss of every epoch is the analytic value at that epoch's hyper-parameters."""
 
 import json
-import os
 import signal
-import subprocess
-import sys
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -386,12 +384,9 @@ model.fit(x, y, batch_size=8, epochs=6, verbose=0, callbacks=callbacks)
 
 
 def test_a_killed_process_goes_on_where_it_was(tmp_path):
-    def run(folder, kill_at):
-        command = [sys.executable, "-c", RESUMED, str(folder), str(kill_at)]
-        return subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True).returncode
-
     run_here(RESUMED, tmp_path / "unbroken", -1)
-    assert run(tmp_path / "broken", 3) == -signal.SIGKILL
+    killed = forked.run(RESUMED, tmp_path / "broken", 3)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     run_here(RESUMED, tmp_path / "broken", -1)
     whole, resumed = (
         [json.loads(line) for line in (tmp_path / name / "log.jsonl").read_text().splitlines()]

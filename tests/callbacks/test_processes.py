@@ -1,12 +1,9 @@
 """Two processes train as one does: same losses, same schedule, same penalty, same weight log."""
 
 import json
-import os
-import pathlib
 import socket
-import subprocess
-import sys
 
+import forked
 import numpy as np
 import pytest
 import worker
@@ -15,23 +12,17 @@ from keras_robust.diagnostics import WeightLog, merged_log
 
 
 def run_two(environments, folder):
-    """What two workers printed; where one fails, the other is not waited for."""
-    command = [sys.executable, worker.__file__, str(folder)]
-    started = []
-    for rank, environment in enumerate(environments):
-        with open(pathlib.Path(folder) / f"errors{rank}", "w") as errors:
-            process = subprocess.Popen(
-                command, env=os.environ | environment, stdout=subprocess.PIPE, stderr=errors, text=True
-            )
-        started.append(process)
+    """What two workers printed."""
+    program = f"import runpy; runpy.run_path({worker.__file__!r}, run_name='__main__')"
+    started = [forked.Started(program, folder, environment=environment) for environment in environments]
     try:
-        printed = [process.communicate(timeout=600)[0] for process in started]
+        ended = [one.ended() for one in started]
     finally:
-        for process in started:
-            process.kill()
-    for rank, process in enumerate(started):
-        assert process.returncode == 0, (pathlib.Path(folder) / f"errors{rank}").read_text()[-3000:]
-    return [out.splitlines() for out in printed]
+        for one in started:
+            one.process.kill()
+    for one in ended:
+        assert one.returncode == 0, one.stderr[-3000:]
+    return [one.stdout.splitlines() for one in ended]
 
 
 def free_ports(count):

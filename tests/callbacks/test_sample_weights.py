@@ -1,10 +1,8 @@
 """The weight log of a training run, in the step and by a look after each epoch."""
 
-import os
 import signal
-import subprocess
-import sys
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -322,8 +320,7 @@ print(peak() - before, flush=True)
 def killed(tmp_path_factory):
     """A process that logs a million samples, and is killed in a run after that: its folder, and what it printed."""
     folder = tmp_path_factory.mktemp("process")
-    command = [sys.executable, "-c", MILLION + RUN, str(folder / "broken"), "3"]
-    process = subprocess.run(command, env=os.environ | {"KERAS_BACKEND": BACKEND}, capture_output=True, text=True)
+    process = forked.run(MILLION + RUN, folder / "broken", 3)
     assert process.returncode == -signal.SIGKILL, process.stderr[-2000:]
     return folder, process.stdout
 

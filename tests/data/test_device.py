@@ -333,6 +333,7 @@ def test_nothing_imports_tensorflow(tmp_path, monkeypatch):
     monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     code = """
 import sys
+assert "tensorflow" not in sys.modules
 sys.modules["tensorflow"] = None
 from rich.console import Console
 from keras_robust import comparison, data, recipes

@@ -3,13 +3,13 @@
 import os
 import resource
 import signal
-import subprocess
 import sys
 
+import forked
 import keras
 import numpy as np
 import pytest
-from harness import BACKEND, once
+from harness import once
 from keras import layers
 
 from keras_robust.export import serving
@@ -45,8 +45,8 @@ serving(keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]), sys.argv[1
 
 @ON_TENSORFLOW
 def test_a_killed_export(tmp_path):
-    process = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], env=os.environ | {"KERAS_BACKEND": BACKEND})
-    assert process.returncode == -signal.SIGKILL
+    killed = forked.run(KILLED, tmp_path)
+    assert killed.returncode == -signal.SIGKILL, killed.stderr
     (left,) = tmp_path.iterdir()
     assert left.name.startswith(".draft-")
     assert (left / "version" / "saved_model.pb").exists()

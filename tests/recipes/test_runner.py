@@ -4,9 +4,8 @@ import csv
 import dataclasses
 import json
 import signal
-import subprocess
-import sys
 
+import forked
 import keras
 import numpy as np
 import pytest
@@ -109,7 +108,7 @@ class Killed(HistoryFile):
 jobs.HistoryFile = Killed
 recipes.run("anl/cifar10/symmetric:0.4/ce", folder={str(tmp_path / "broken")!r}, **{options!r})
 """
-    killed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    killed = forked.run(code)
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     broken, whole = tmp_path / "broken" / "seed-1", tmp_path / "whole" / "seed-1"
     assert [path.name for path in broken.glob("checkpoint*")] == ["checkpoint-00002.weights.h5"]
