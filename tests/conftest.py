@@ -1,5 +1,6 @@
 """Settings of all tests: quiet backends, the seed, what JAX has compiled, and the choice of one loss."""
 
+import functools
 import gc
 import hashlib
 import os
@@ -17,6 +18,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # XLA compiles for seconds what runs for microseconds. Most of that is LLVM's optimization and a detour through MLIR.
 QUICK = "xla_backend_optimization_level=0 xla_llvm_disable_expensive_passes=true xla_cpu_use_fusion_emitters=false"
+QUICK += " xla_cpu_parallel_codegen_split_count=1"
 os.environ.setdefault("XLA_FLAGS", " ".join(f"--{option}" for option in QUICK.split()))
 
 # JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run,
@@ -36,6 +38,14 @@ def _seed():
     import keras  # not in the process that only hands out tests
 
     keras.utils.set_random_seed(0)
+
+
+def pytest_sessionstart():
+    """JAX lowers each program in a context of its own, with the instructions of all kinds of GPU: one serves for all."""
+    if os.environ.get("KERAS_BACKEND") == "jax":
+        from jax._src.interpreters import mlir
+
+        mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 
 def pytest_collection_finish():
