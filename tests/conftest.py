@@ -41,7 +41,7 @@ def _seed():
 
 
 def pytest_sessionstart():
-    """JAX lowers each program in a context of its own, with the instructions of all kinds of GPU: one serves for all."""
+    """JAX lowers each program in a context of its own, with the instructions of all GPUs: one serves for all."""
     if os.environ.get("KERAS_BACKEND") == "jax":
         from jax._src.interpreters import mlir
 
