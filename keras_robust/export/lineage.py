@@ -1,7 +1,6 @@
 """Where a version came from: a small file beside the graph, which no server reads."""
 
 import functools
-import hashlib
 import importlib.metadata
 import json
 import pathlib
@@ -14,6 +13,7 @@ import numpy as np
 
 from keras_robust.checks import refuse
 from keras_robust.diagnostics.runs import as_run
+from keras_robust.digests import digest
 from keras_robust.export.saved_model import EXTRA
 from keras_robust.export.signature import Signature
 from keras_robust.export.versions import version_folder
@@ -122,12 +122,7 @@ def write_origin(folder: pathlib.Path, told: dict) -> None:
 
 def weights_checksum(model: keras.Model) -> str:
     """What tells the weights of a model from any others: a digest of shapes and values, 16 hexadecimal digits."""
-    digest = hashlib.sha256()
-    for weight in model.weights:
-        array = np.ascontiguousarray(keras.ops.convert_to_numpy(weight))
-        digest.update(f"{array.dtype} {array.shape};".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
+    return digest(keras.ops.convert_to_numpy(weight) for weight in model.weights)
 
 
 def _packages(backend):
@@ -151,10 +146,9 @@ def _loss(loss):
 
 def _run(run):
     run = as_run(run)
-    labels = np.ascontiguousarray(run.labels(), "<i8")
     return {
         "settings": {name: value for name, value in run.settings.items() if name not in FREE},
-        "labels": hashlib.sha256(labels.tobytes()).hexdigest()[:16],
+        "labels": digest([run.labels()]),
         "log": run.log.checksum(),
         "samples": run.log.num_samples,
         "epochs": len(run.log.epochs),

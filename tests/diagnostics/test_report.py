@@ -11,6 +11,7 @@ from harness import assert_refused_in_one_line, once
 from keras_robust import cli, diagnostics
 from keras_robust.data.image_folders import Listing
 from keras_robust.diagnostics.report import together
+from keras_robust.digests import digest
 from keras_robust.measures import measure
 from keras_robust.weight_log import RECORD, WeightLog, write_epoch
 
@@ -75,6 +76,8 @@ def test_a_run(run_folder, tmp_path):
     assert page.row("loss") == ["GCE()"]
     assert page.row("not set") == ["data_dir"]
     assert page.row("checksum of the log") == [log.checksum()]
+    labels = diagnostics.open_run(run_folder).labels()
+    assert page.row("checksum of the given labels") == [digest([labels])]  # as `export.origin` has it
     rate = f"{100 * log.wrong.mean():.1f}%"
     estimated = f"{100 * diagnostics.estimated_transition(log).rate:.1f}%"
     assert f"Share of wrong labels, estimated {estimated}".replace(" ", "") in page.text.replace(" ", "")

@@ -1,6 +1,5 @@
 """What a report says of one run, part by part."""
 
-import hashlib
 import json
 import shlex
 
@@ -16,6 +15,7 @@ from keras_robust.diagnostics.review_size import review_count
 from keras_robust.diagnostics.runs import LoggedRun, by_name
 from keras_robust.diagnostics.samples import Samples, samples_of_run
 from keras_robust.diagnostics.statistics import groups_by_label, margin_histograms
+from keras_robust.digests import digest
 from keras_robust.measures import ESTIMATED, WORDS, headings, measure, measure_log
 from keras_robust.noise.estimate import Estimate
 from keras_robust.noise.transition import realized
@@ -255,15 +255,10 @@ def _flat(settings, before=""):
 
 def _checksums(run, shown):
     """What tells data and log from any others: the first 16 digits of SHA-256."""
-    found = {"checksum of the log": run.log.checksum(), "checksum of the given labels": _digest(run.labels())}
+    found = {"checksum of the log": run.log.checksum(), "checksum of the given labels": digest([run.labels()])}
     if isinstance(shown.images, np.ndarray):
-        found["checksum of the images"] = _digest(shown.images)
+        found["checksum of the images"] = digest([shown.images])
     return found
-
-
-def _digest(array):
-    array = np.ascontiguousarray(array, "<i8" if array.dtype.kind in "iu" and array.ndim == 1 else None)
-    return hashlib.sha256(str(array.shape).encode() + array.tobytes()).hexdigest()[:16]
 
 
 def _samples(run, given, n):
