@@ -28,6 +28,7 @@ FLOORS = [
         "class_names",
         "schedules",
         "files",
+        "digests",
         "log_writers",
         "weight_log",
         "merging",
