@@ -49,9 +49,10 @@ class DivideMix(TwoViews):
     What differs from the released code: it trains one network after the other, each for an epoch, on 64 labeled and 64
     unlabeled samples a step; here a step takes one batch as it comes, in which the selection of each network says what
     is labeled, and trains both. A batch without labeled samples, or without others, leaves that term out. lam_u rises
-    by the epoch, not by the step. Guesses run the networks as in inference, which the author calls safe, so that batch
-    normalization moves by the mixed samples alone. For asymmetric noise that code adds a penalty of confidence to the
-    warm-up: compile with a `CR`.
+    by the epoch, not by the step. Both networks guess as in training, so that batch normalization knows whole samples:
+    of mixed ones alone, which vary less, its moving averages would not fit the samples of a test. (There the network
+    that is trained guesses so, and the other one as in inference.) For asymmetric noise that code adds a penalty of
+    confidence to the warm-up: compile with a `CR`.
 
     Compiled with `DAL`, and with some agreement_epochs, it is the variant of Li et al. 2023, which does not say how
     many.
@@ -203,7 +204,7 @@ class DivideMix(TwoViews):
         views = floats("DivideMix", self.views(x))
         rows = keras.tree.map_structure(lambda *view: ops.concatenate(view, axis=0), *views)
         guesses = {
-            name: ops.split(ops.stop_gradient(network(rows, training=False)), 2, axis=0)
+            name: [ops.stop_gradient(network(view, training=True)) for view in views]
             for name, network in networks.items()
         }
         mix = self._mixer.draw(ops.shape(keras.tree.flatten(rows)[0])[0])

@@ -320,6 +320,32 @@ def test_samples_that_a_feed_leaves_out():
         model.fit(BOTH, targets(), verbose=0)
 
 
+def test_batch_normalization_knows_whole_samples():
+    """Each view of a step is a batch, and then the mixed ones: they have the mean of both, and vary less."""
+    momentum = 0.75
+
+    def normalized(weights):
+        inputs = keras.Input(X.shape[1:])
+        network = keras.Sequential([inputs, keras.layers.BatchNormalization(momentum=momentum), keras.layers.Dense(K)])
+        network.layers[-1].set_weights(weights)
+        return network
+
+    first, second = (normalized(one.get_weights()) for one in networks(2))
+    model = DivideMix(first, N, K, PROBE, second=second, warmup=0)
+    model.compile(keras.optimizers.SGD(0.0), kr.CE(from_logits=True))
+    model.fit(BOTH, targets(), batch_size=N, shuffle=False, verbose=0)
+    mean, variance = np.zeros(X.shape[1]), np.ones(X.shape[1])
+    for batch in VIEWS:
+        mean = momentum * mean + (1 - momentum) * batch.mean(axis=0)
+        variance = momentum * variance + (1 - momentum) * batch.var(axis=0)
+    both = np.concatenate(VIEWS)
+    for network in (first, second):
+        _, _, found_mean, found_variance = network.layers[0].get_weights()
+        assert np.allclose(found_mean, momentum * mean + (1 - momentum) * both.mean(axis=0), atol=1e-5)
+        assert (found_variance < momentum * variance + (1 - momentum) * both.var(axis=0)).all()
+        assert (found_variance > momentum * variance).all()
+
+
 @once
 def test_refusals(tmp_path):
     x, y = PROBE
