@@ -124,7 +124,8 @@ class Feed(keras.utils.PyDataset):
 
     def in_order(self) -> "Feed":
         """The same samples in the order of the arrays, to look at."""
-        return Feed(*self.columns[:2], self.batch_size, rows=np.sort(self.rows))
+        x, y, *weights = self.columns
+        return Feed(x, y, self.batch_size, rows=np.sort(self.rows), weights=weights[0] if weights else None)
 
     def numbers(self, place: int) -> np.ndarray:
         """Positions of the samples of a batch, counted from 0, of this epoch; of its own part of it."""

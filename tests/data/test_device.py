@@ -218,6 +218,12 @@ def test_the_last_batch_and_shares_are_whole():
     assert sorted(share[0][1].tolist()) == sorted(LABELS[[1, 3, 8]].tolist())
     with pytest.raises(IndexError):
         whole[3]
+    weighted = data.Feed(IMAGES, LABELS, 4, seed=1, rows=[8, 1, 3], weights=np.arange(len(LABELS)))
+    assert weighted.left_out.tolist() == [0, 2, 4, 5, 6, 7, 9]
+    [(images, labels, weights)] = weighted.in_order()
+    assert weights.tolist() == [1, 3, 8]
+    assert np.array_equal(labels, LABELS[[1, 3, 8]])
+    assert np.array_equal(images, IMAGES[[1, 3, 8]])
 
 
 def test_parts_of_a_batch_are_those_of_the_whole():
