@@ -48,8 +48,15 @@ def pytest_sessionstart():
         mlir.make_ir_context = functools.cache(mlir.make_ir_context)
 
 
-def pytest_collection_finish():
-    """What was imported stays: the garbage collector need not walk it again, nor after every 700 new objects."""
+def pytest_collection_finish(session):
+    """What was imported stays: the garbage collector need not walk it again, nor after every 700 new objects.
+
+    TensorFlow's graphs run for less time than it takes to optimize them; `harness.as_users_trace` has them optimized.
+    """
+    if session.items and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

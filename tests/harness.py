@@ -31,6 +31,21 @@ AS_USERS_DO = {
 }
 
 
+@contextlib.contextmanager
+def as_users_trace():
+    """TensorFlow optimizes the graphs of functions that are first called here, as it does for users."""
+    if BACKEND != "tensorflow":
+        yield
+        return
+    import tensorflow as tf
+
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": False})
+    try:
+        yield
+    finally:
+        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+
+
 def in_turn(values):
     """Every third of the values: what hardly depends on the backend is run on one of the three, in turn."""
     return list(values)[BACKENDS.index(BACKEND) :: 3]

@@ -8,7 +8,15 @@ import numpy as np
 import pytest
 import reference
 from cases import BATCH_CASES, CASES, NAMES
-from harness import BACKEND, as_numpy, assert_close, value_and_gradient, values_and_gradients, wide_floats
+from harness import (
+    BACKEND,
+    as_numpy,
+    as_users_trace,
+    assert_close,
+    value_and_gradient,
+    values_and_gradients,
+    wide_floats,
+)
 from keras import ops
 
 import keras_robust as kr
@@ -214,7 +222,8 @@ def two_training_steps(group):
     model.compile(keras.optimizers.SGD(0.01), loss=losses, jit_compile="auto" if BACKEND == "jax" else False)
     if BACKEND == "tensorflow":  # it traces a step twice that makes variables, here the metrics of the losses
         model.compute_loss(x, labels, outputs)
-    history = model.fit(x, labels, batch_size=24, epochs=2, verbose=0).history
+    with as_users_trace():
+        history = model.fit(x, labels, batch_size=24, epochs=2, verbose=0).history
     return {case.id: (called[row], *history[f"{row}_loss"]) for row, case in cases.items()}
 
 
