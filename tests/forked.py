@@ -29,8 +29,7 @@ class Started:
     def __init__(self, code: str, *arguments, environment: dict | None = None):
         self.code, self._folder = code, tempfile.TemporaryDirectory()
         self._outputs = [pathlib.Path(self._folder.name, name) for name in ("stdout", "stderr")]
-        environment = os.environ | (environment or {})
-        arguments = code, [*map(str, arguments)], self._outputs, dict(environment)
+        arguments = code, [*map(str, arguments)], self._outputs, os.environ | (environment or {})
         self.process = _FORKS.Process(target=_program, args=arguments)
         self.process.start()
 
@@ -43,6 +42,11 @@ class Started:
         printed = [path.read_text() if path.exists() else "" for path in self._outputs]
         self._folder.cleanup()
         return Ended(self.process.exitcode, *printed)
+
+
+def program(path) -> str:
+    """The code that runs a file as a program."""
+    return f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')"
 
 
 def run(code: str, *arguments) -> Ended:

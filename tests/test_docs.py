@@ -126,7 +126,7 @@ def test_examples_are_short_and_run(path, monkeypatch):
     if "subprocess" in text:
         ran = subprocess.run([sys.executable, path], capture_output=True, text=True, timeout=900)
     else:
-        ran = forked.run(f"import runpy; runpy.run_path({str(path)!r}, run_name='__main__')")
+        ran = forked.run(forked.program(path))
     assert ran.returncode == 0, ran.stderr[-3000:]
     assert "of the most suspect labels are wrong" in ran.stdout
 

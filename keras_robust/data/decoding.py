@@ -147,9 +147,7 @@ class FileFeed(Feed):
     def in_order(self) -> "FileFeed":
         """The same samples in the order of the files, cut as for testing, to look at."""
         cut = replace(self.cut, training=False)
-        _, y, *weights = self.columns
-        weights = weights[0] if weights else None
-        return FileFeed(cut, y, self.batch_size, rows=np.sort(self.rows), weights=weights)
+        return FileFeed(cut, self.columns[1], self.batch_size, rows=np.sort(self.rows), weights=self.weights)
 
     def begin(self, epoch, told=True):
         for futures in self._ahead.values():

@@ -116,6 +116,11 @@ class Feed(keras.utils.PyDataset):
         return keras.tree.map_structure(lambda column: gathered(column, rows), self.columns)
 
     @property
+    def weights(self) -> np.ndarray | None:
+        """Weights of the samples, or None."""
+        return self.columns[2] if len(self.columns) > 2 else None
+
+    @property
     def left_out(self) -> np.ndarray:
         """Numbers of the samples that it has and never serves: their "index", or else their positions."""
         y = self.columns[1]
@@ -124,8 +129,7 @@ class Feed(keras.utils.PyDataset):
 
     def in_order(self) -> "Feed":
         """The same samples in the order of the arrays, to look at."""
-        x, y, *weights = self.columns
-        return Feed(x, y, self.batch_size, rows=np.sort(self.rows), weights=weights[0] if weights else None)
+        return Feed(*self.columns[:2], self.batch_size, rows=np.sort(self.rows), weights=self.weights)
 
     def numbers(self, place: int) -> np.ndarray:
         """Positions of the samples of a batch, counted from 0, of this epoch; of its own part of it."""

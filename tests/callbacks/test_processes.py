@@ -13,7 +13,7 @@ from keras_robust.diagnostics import WeightLog, merged_log
 
 def run_two(environments, folder):
     """What two workers printed."""
-    program = f"import runpy; runpy.run_path({worker.__file__!r}, run_name='__main__')"
+    program = forked.program(worker.__file__)
     started = [forked.Started(program, folder, environment=environment) for environment in environments]
     try:
         ended = [one.ended() for one in started]
