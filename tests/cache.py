@@ -1,4 +1,4 @@
-"""Values that took many digits to compute are computed once, by whichever process asks first.
+"""Values that took many digits to compute are computed once, by whichever process asks first; others wait for it.
 
 `@cached` stores what a function of (function, arrays) returned in a file of the user's cache folder, where other
 workers, other backends, later runs and other clones find it. The name of the file is a digest of all that the value
@@ -8,7 +8,9 @@ the inputs' bytes. A change of any of these is another name, so a value cannot b
 changes nothing. What cannot be described in this way is a TypeError.
 """
 
+import contextlib
 import dis
+import fcntl
 import hashlib
 import os
 import pathlib
@@ -35,18 +37,29 @@ def cached(evaluate):
 
     @wraps(evaluate)
     def read_or_compute(*args, **keywords):
-        path = FOLDER / f"{fingerprint(evaluate, args, keywords)}.npy"
-        try:
+        name = fingerprint(evaluate, args, keywords)
+        path = FOLDER / f"{name}.npy"
+        if path.exists():
             return np.load(path)
-        except FileNotFoundError:
-            value = evaluate(*args, **keywords)
         FOLDER.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as draft:
-            np.save(draft, value)
-        os.replace(draft.name, path)  # a reader sees all of the file or none
+        with _alone(name):
+            if path.exists():
+                return np.load(path)
+            value = evaluate(*args, **keywords)
+            with tempfile.NamedTemporaryFile(dir=FOLDER, delete=False) as draft:
+                np.save(draft, value)
+            os.replace(draft.name, path)  # a reader sees all of the file or none
         return value
 
     return read_or_compute
+
+
+@contextlib.contextmanager
+def _alone(name):
+    """No other process is inside with this name: a byte of one file is locked, which ends with the process."""
+    with open(FOLDER.with_suffix(".lock"), "w") as file:
+        fcntl.lockf(file, fcntl.LOCK_EX, 1, int(name[:8], 16))
+        yield
 
 
 def fingerprint(*values):

@@ -49,14 +49,23 @@ def pytest_sessionstart():
 
 
 def pytest_collection_finish(session):
-    """What was imported stays: the garbage collector need not walk it again, nor after every 700 new objects.
+    """Switches off what costs the tests time, again and again, and has no use for them."""
+    if session.items:
+        import keras
+        import tensorflow as tf  # Keras seeds it on every backend
+        from tensorflow.python.eager import context
 
-    TensorFlow's graphs run for less time than it takes to optimize them; `harness.as_users_trace` has them optimized.
-    """
-    if session.items and os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
-        import tensorflow as tf
+        # To be seeded TensorFlow drops all kernels it has made, since there are some that hold a seed: not here.
+        context.pywrap_tfe.TFE_ContextClearCaches = lambda handle: None
+        if keras.backend.backend() == "tensorflow":
+            # Its graphs run for less time than it takes to optimize them; `harness.as_users_trace` has them optimized.
+            tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+        if keras.backend.backend() == "torch" and not os.environ["CUDA_VISIBLE_DEVICES"]:
+            import torch
 
-        tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
+            # PyTorch keeps every seed, with a traceback, for the GPUs of four makers that might be found later.
+            torch.manual_seed = torch.default_generator.manual_seed
+    # What was imported stays: the garbage collector need not walk it again, nor after every 700 new objects.
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)

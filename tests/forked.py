@@ -11,7 +11,7 @@ import tempfile
 from typing import NamedTuple
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["keras"])
+_FORKS.set_forkserver_preload(["keras", "tensorflow"])  # which Keras imports to seed it
 _LIMIT = 600  # seconds
 
 

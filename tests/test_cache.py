@@ -8,6 +8,7 @@ from functools import partial
 from types import ModuleType
 
 import cache
+import forked
 import numpy as np
 import pytest
 import reference
@@ -100,6 +101,26 @@ def test_a_changed_parameter_or_input_is_computed_anew(tmp_path, monkeypatch):
         np.save(file, np.array(12.0))
     assert all(reference.gradient(*args, **keywords) == 12.0 for args, keywords in asked)
     assert sorted(cache.FOLDER.iterdir()) == sorted(files)
+
+
+COMPUTING = """
+import pathlib, sys
+import cache
+
+cache.FOLDER = pathlib.Path(sys.argv[1], "values")
+
+@cache.cached
+def evaluate(number):
+    print("computed")
+    return number + 0 * sum(range(50_000_000))  # about a second
+
+print(evaluate(12))
+"""
+
+
+def test_processes_that_ask_at_once_compute_once(tmp_path):
+    ends = [program.ended() for program in [forked.Started(COMPUTING, tmp_path) for _ in range(3)]]
+    assert sorted(end.stdout for end in ends) == ["12\n", "12\n", "computed\n12\n"], ends
 
 
 def test_every_row_of_the_table_has_a_digest_of_its_own():
