@@ -14,6 +14,8 @@ BACKENDS ?= tensorflow jax torch
 WORKERS ?= 1
 TESTS = $(BACKENDS:%=test-%)
 PIP = -m pip install --quiet --disable-pip-version-check
+# The one that comes with Python 3.11 takes twice as long to find out what goes together.
+NEW_PIP = $(PIP) --upgrade pip
 # Python compiles a module when it is first imported, which most of them never are, and keeps what it compiled.
 LAZY = --no-compile
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,6 +47,7 @@ package: .venv/ready
 	rm -rf dist build/installed
 	.venv/bin/python -m build --no-isolation --outdir dist . >/dev/null
 	$(PYTHON) -m venv build/installed
+	build/installed/bin/python $(NEW_PIP)
 	build/installed/bin/python $(PIP) $(LAZY) "$$(echo dist/*.whl)[jax]"
 	build/installed/bin/python -m pip check
 	cd build && KERAS_BACKEND=jax installed/bin/keras-robust --version
@@ -59,11 +62,13 @@ lint: .venv/ready
 
 .venv-demo/ready: pyproject.toml
 	$(PYTHON) -m venv .venv-demo
+	.venv-demo/bin/python $(NEW_PIP)
 	.venv-demo/bin/python $(PIP) --editable '.[demo]'
 	touch $@
 
 .venv/ready: pyproject.toml tests/requirements.txt tests/requirements-alone.txt docs/tools/requirements.txt
 	$(PYTHON) -m venv .venv
+	.venv/bin/python $(NEW_PIP)
 	.venv/bin/python $(PIP) $(LAZY) --requirement tests/requirements.txt --requirement docs/tools/requirements.txt --editable '.[dev,docs]'
 	.venv/bin/python $(PIP) $(LAZY) --no-deps --requirement tests/requirements-alone.txt
 	touch $@

@@ -10,8 +10,10 @@ import sys
 import tempfile
 from typing import NamedTuple
 
+from room import roomy
+
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["keras", "tensorflow"])  # which Keras imports to seed it
+_FORKS.set_forkserver_preload(["keras"])
 _LIMIT = 600  # seconds
 
 
@@ -54,6 +56,7 @@ def run(code: str, *arguments) -> Ended:
     return Started(code, *arguments).ended()
 
 
+@roomy
 def _program(code, arguments, outputs, environment):
     for number, path in enumerate(outputs, start=1):
         os.dup2(os.open(path, os.O_WRONLY | os.O_CREAT), number)

@@ -54,8 +54,8 @@ def plain(name, z, y):
     """A number of one row, by its formula in 60 digits."""
     z = [mpf(v) for v in z]
     rest = [v for k, v in enumerate(z) if k != y]
-    log_rest = mp.log(mp.fsum(map(mp.exp, rest)))
-    log_p = [v - mp.log(mp.fsum(map(mp.exp, z))) for v in z]
+    log_all, log_rest = (mp.log(mp.fsum(map(mp.exp, values))) for values in (z, rest))
+    log_p = [v - log_all for v in z]
     margin, shares = z[y] - log_rest, [v - log_rest for v in rest]
 
     def above(bias=0):
