@@ -39,6 +39,7 @@ class Page:
 
     def open(self):
         self.driver.get(self.url)
+        self.settled()
 
     def one(self, selector):
         return self.driver.find_element("css selector", selector)
