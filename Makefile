@@ -11,7 +11,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 BACKENDS ?= tensorflow jax torch
-WORKERS ?= 1
+# One for each of the backends that run at once, two for one that runs alone: there are two cores.
+WORKERS ?= $(if $(filter 1,$(words $(filter-out tensorflow,$(BACKENDS)))),2,1)
 TESTS = $(BACKENDS:%=test-%)
 AT_ONCE = $(MAKE) --no-print-directory --jobs --keep-going --output-sync=target
 PIP = -m pip install --quiet --disable-pip-version-check
@@ -27,8 +28,8 @@ demo: .venv-demo/ready
 	KERAS_BACKEND=jax .venv-demo/bin/keras-robust compare --dataset digits --noise symmetric:0.4 \
 		--losses CE GCE NCEandRCE ANLCE DAL --epochs 60 --seeds 3
 
-# TensorFlow keeps in memory what it once compiled, and has the machine for itself; the others share it. Each prints what
-# it has to say when it ends.
+# The tests on TensorFlow end with many GB that nothing gives back, and have the machine for themselves; the others share
+# it. Each prints what it has to say when it ends.
 test: lint
 	@failed=0; $(AT_ONCE) docs $(filter test-tensorflow,$(TESTS)) || failed=1; \
 	$(AT_ONCE) .venv/ready $(filter-out test-tensorflow,$(TESTS)) || failed=1; \
