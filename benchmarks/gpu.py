@@ -1,4 +1,4 @@
-"""Is it right and fast on a GPU? The losses' reference values, the benchmarks and whole rows, each in its own process.
+"""Is it right and fast on a GPU? Reference values, algorithms, benchmarks and whole rows, each in its own process.
 
     python benchmarks/gpu.py --out FOLDER [--steps reference loss_in_fit] [--limits reference=120] [--rehearse]
     python benchmarks/gpu.py --out FOLDER --steps rows --minutes 9 --data-dir DIR [--rows anl/mnist/symmetric:0.8/ce]
@@ -10,6 +10,7 @@ FOLDER. `--rehearse` takes the least of every step, rows in two steps on generat
 """
 
 import argparse
+import contextlib
 import json
 import os
 import pathlib
@@ -25,6 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 BACKENDS = ("torch", "jax")
 REHEARSED = ("anl/mnist/symmetric:0.8/anl-ce", "anl/mnist/symmetric:0.8/ce")
 SLACK = 60  # seconds that rows may take to begin and to end
+LAST_WORDS = 10  # seconds for what is stopped to say them
 
 
 class Step(NamedTuple):
@@ -40,6 +42,7 @@ def steps_of(options):
     tests = ["-m", "pytest", "-p", "no:cacheprovider", "-W", "default", "--numprocesses", str(options.workers)]
     reference = [*tests, "tests/losses/test_oracle.py", *(["-k", "NCEandMAE"] if few else [])]
     exact = [*tests, "tests/losses/test_rows.py", "tests/losses/test_digits.py", *(["-k", "NCEandMAE"] if few else [])]
+    algorithms = [*tests, "tests/algorithms", "-k", "gjs" if few else "not pipelines"]  # those need TensorFlow
     classes = ["--classes", *(["10"] if few else map(str, options.classes))]
     brief = ["--seconds", "0.1" if few else "2"]
 
@@ -53,6 +56,7 @@ def steps_of(options):
     steps = {
         "reference": Step({f"reference, {name}": (name, reference) for name in BACKENDS}, 120),
         "exact": Step({f"exact, {name}": (name, exact) for name in BACKENDS}, 120),
+        "algorithms": Step({f"algorithms, {name}": (name, algorithms) for name in BACKENDS}, 120),
         "host_syncs": Step(on(("torch",), "host_syncs"), 60),
     }
     feeding = ["--network", "cnn2", *tried, "--seconds", "0.1"] if few else ["--seconds", "5", "--steps", "20"]
@@ -61,6 +65,7 @@ def steps_of(options):
         ("loss_step", loss_step),
         ("fit_step", fit),
         ("feeding", feeding),
+        ("memory", ["--seconds", "0.5" if few else "10"]),
     ):
         steps |= {f"{script}, {name}": Step(on((name,), script, *arguments), 90) for name in BACKENDS}
     rows = [*(options.rows or (REHEARSED if few else ROWS)), "--out", str(options.out.absolute() / "rows")]
@@ -96,7 +101,11 @@ def run(step, limit, log):
             status = process.wait(max(0.0, started + limit - time.monotonic()))
             told = "done" if status == 0 else f"failed with status {status}"
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)  # its own workers too
+            process.send_signal(signal.SIGINT)  # tests tell what failed until then
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(LAST_WORDS)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)  # its own workers too
             process.wait()
             told = f"stopped after {limit:g} s"
         printed = path.read_text(errors="replace")

@@ -46,7 +46,7 @@ def contender(loss, classes, options):
     y = rng.integers(0, classes, options.batch).astype("int32")
     batch = tuple(map(ops.convert_to_tensor, (x, y)))
     model = keras.Sequential([keras.Input((options.features,)), keras.layers.Dense(classes)])
-    model.compile(keras.optimizers.SGD(1e-3), loss=loss)
+    model.compile(keras.optimizers.SGD(1e-3), loss=loss, jit_compile=options.jit_compile or "auto")
 
     def epoch():
         start = time.perf_counter()
@@ -70,6 +70,7 @@ def main():
     parser.add_argument("--features", type=int, default=512)
     parser.add_argument("--steps", type=int, default=50, help="steps of a timed epoch")
     parser.add_argument("--seconds", type=float, default=10.0, help="for the times of each number of classes")
+    parser.add_argument("--jit-compile", action="store_true", help="on PyTorch too, whose steps Keras does not compile")
     parser.add_argument("--cores", type=int, help="processor cores that may be used (default: all)")
     options = parser.parse_args()
     if options.cores:
@@ -104,7 +105,7 @@ def main():
         kernels = " ".join(f"{name} {count}" for name, count in result["kernels"][classes].items() if count is not None)
         line = f"{classes:>9,} {result['milliseconds'][classes]['CE']:>8.3f}"
         print(line + "".join(f"{ratios[name]:>8.3f}" for name in options.losses) + f"   {kernels}")
-    chosen = {name: getattr(options, name) for name in ("batch", "features", "steps", "seconds")}
+    chosen = {name: getattr(options, name) for name in ("batch", "features", "steps", "seconds", "jit_compile")}
     print(json.dumps({"benchmark": "loss_in_fit", **result, **chosen, **circumstances}))
 
 

@@ -2,10 +2,11 @@
 
     KERAS_BACKEND=jax python benchmarks/rows.py --out FOLDER --minutes 10 [--data-dir DIR] [--together 5] [ROW ...]
 
-Rows are `keras-robust run ROW --pipeline device`, each in a process of its own, until the minutes are over. What is not
-done then is stopped, and resumes when this is called again with the same folder. The first row runs alone for `--alone`
-seconds, so that its seconds an epoch can be read. FOLDER holds what `keras-robust run` writes of each row, and a log of
-what it printed. The last line is JSON; the exit status is 1 if a row failed.
+Rows are `keras-robust run ROW --pipeline device`, each in a process of its own, until the minutes are over. Other
+settings may stand after a row's name: "anl/cifar10n/human:worst/ce algorithm=ELR(beta=0.7,lam=3)". What is not done
+then is stopped, and resumes when this is called again with the same folder. The first row runs alone for `--alone`
+seconds, so that its seconds an epoch can be read. FOLDER holds what `keras-robust run` writes of each row, and a log
+of what it printed. The last line is JSON; the exit status is 1 if a row failed.
 """
 
 import argparse
@@ -32,11 +33,12 @@ SEED = 1
 
 
 class Row:
-    """One recipe: its process, its folder, and what is in there."""
+    """One recipe, with other settings or its own: its process, its folder, and what is in there."""
 
-    def __init__(self, name, options):
-        self.name, self.options, self.process = name, options, None
-        self.folder = options.out / re.sub("[^a-z0-9.+-]+", "-", f"{name}-{options.scale}")
+    def __init__(self, text, options):
+        self.text, (self.name, *self.settings) = text, text.split()
+        self.options, self.process = options, None
+        self.folder = options.out / re.sub("[^a-z0-9.+-]+", "-", f"{text.lower()}-{options.scale}")
         self.seconds_alone, self._before = None, 0
 
     def start(self):
@@ -44,6 +46,7 @@ class Row:
         command = [sys.executable, "-m", "keras_robust", "run", self.name, "--pipeline", "device"]
         command += ["--seeds", str(SEED), "--scale", self.options.scale, "--out", str(self.folder)]
         command += ["--data-dir", str(self.options.data_dir)] if self.options.data_dir else []
+        command += ["--set", *self.settings] if self.settings else []
         environment = os.environ | {"COLUMNS": "150", "PYTHONUNBUFFERED": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
         environment.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # several share a GPU
@@ -77,16 +80,16 @@ class Row:
         """What became of it, for the JSON."""
         from keras_robust import recipes
 
-        recipe, history = recipes.get(self.name), self.history()
+        history = self.history()
         file = self.folder / f"seed-{SEED}" / "result.json"
         result = json.loads(file.read_text()) if file.exists() else None
         status = "not begun" if self.process is None else "stopped" if result is None else "done"
         if self.process is not None and self.process.returncode not in (0, -9):
             status = f"failed with status {self.process.returncode}: {self.log.read_text()[-1000:]}"
         times = [float(row["seconds"]) for row in history]
-        printed = recipe.expected
+        printed = None if self.settings else recipes.get(self.name).expected
         return {
-            "row": self.name,
+            "row": self.text,
             "status": status,
             "printed": None if printed is None else {"accuracy": printed.value, "table": printed.table},  # in percent
             "result": result,
@@ -144,7 +147,7 @@ def _number(value, form):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("rows", nargs="*", default=ROWS, metavar="ROW", help="names of recipes")
+    parser.add_argument("rows", nargs="*", default=ROWS, metavar="ROW", help="names of recipes, settings after them")
     parser.add_argument("--out", type=pathlib.Path, required=True, metavar="FOLDER")
     parser.add_argument("--data-dir", type=pathlib.Path, metavar="DIR")
     parser.add_argument("--minutes", type=float, default=10.0)
@@ -154,7 +157,7 @@ def main():
     options = parser.parse_args()
     options.out = options.out.absolute()
     options.out.mkdir(parents=True, exist_ok=True)
-    rows = [Row(name, options) for name in options.rows]
+    rows = [Row(text, options) for text in options.rows]
     train(rows, options)
     told = [row.told() for row in rows]
     print(table(told))

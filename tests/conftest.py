@@ -1,8 +1,11 @@
 """Settings of all tests: quiet backends, the seed, what JAX has compiled, and the choice of one loss."""
 
+import contextlib
 import functools
 import gc
 import hashlib
+import importlib.metadata
+import importlib.util
 import os
 import pathlib
 import re
@@ -17,10 +20,13 @@ os.environ.setdefault("MPLBACKEND", "agg")
 # The workers share the cores. PyTorch's threads spin while they wait for one that has none: three times the work.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-# XLA compiles for seconds what runs for microseconds. Most of that is LLVM's optimization and a detour through MLIR.
+# XLA compiles for seconds what runs for microseconds. Most of that is LLVM's optimization and a detour through MLIR. It
+# dies of a flag that it does not know, and they come and go.
 QUICK = "xla_backend_optimization_level=0 xla_llvm_disable_expensive_passes=true xla_cpu_use_fusion_emitters=false"
 QUICK += " xla_cpu_parallel_codegen_split_count=1"
-os.environ.setdefault("XLA_FLAGS", " ".join(f"--{option}" for option in QUICK.split()))
+with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+    if importlib.metadata.version("jaxlib").startswith("0.10."):
+        os.environ.setdefault("XLA_FLAGS", " ".join(f"--{option}" for option in QUICK.split()))
 
 # JAX finds by its digest what it has compiled before: in the other worker, in a process of a test, in an earlier run,
 # in another clone.
@@ -43,7 +49,7 @@ def _seed():
 
 def pytest_sessionstart():
     """JAX lowers each program in a context of its own, with the instructions of all GPUs: one serves for all."""
-    if os.environ.get("KERAS_BACKEND") == "jax":
+    if os.environ.get("KERAS_BACKEND") == "jax" and not os.environ["CUDA_VISIBLE_DEVICES"]:
         from jax._src.interpreters import mlir
 
         mlir.make_ir_context = functools.cache(mlir.make_ir_context)
@@ -53,12 +59,15 @@ def pytest_collection_finish(session):
     """Switches off what costs the tests time, again and again, and has no use for them."""
     if session.items:
         import keras
-        import tensorflow as tf  # Keras seeds it on every backend
-        from tensorflow.python.eager import context
 
-        # To be seeded TensorFlow drops all kernels it has made, since there are some that hold a seed: not here.
-        context.pywrap_tfe.TFE_ContextClearCaches = lambda handle: None
+        if importlib.util.find_spec("tensorflow"):  # Keras seeds it on every backend
+            from tensorflow.python.eager import context
+
+            # To be seeded it drops all kernels it has made, since there are some that hold a seed: not here.
+            context.pywrap_tfe.TFE_ContextClearCaches = lambda handle: None
         if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
             # Its graphs run for less time than it takes to optimize them; `harness.as_users_trace` has them optimized.
             tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
         if keras.backend.backend() == "torch" and not os.environ["CUDA_VISIBLE_DEVICES"]:

@@ -1,5 +1,6 @@
 """The run of a lent GPU, rehearsed on this CPU: nobody should find out there that it fails."""
 
+import argparse
 import importlib
 import json
 import pathlib
@@ -55,6 +56,20 @@ def test_a_step_that_fails_is_told_and_the_next_goes_on(benchmark, monkeypatch, 
     assert found["fails"]["status"] == "failed with status 3"
     assert (found["works"]["status"], found["works"]["result"]) == ("done", {"answer": 42})
     assert "why" in (tmp_path / "gpu.log").read_text()
+
+
+def test_settings_stand_after_the_name_of_a_row(benchmark, monkeypatch, tmp_path):
+    rows, commands = benchmark("rows"), []
+    monkeypatch.setattr(rows.subprocess, "Popen", lambda command, **options: commands.append(command))
+    options = argparse.Namespace(out=tmp_path, scale="full", data_dir=None)
+    for text in (ROW, f"{ROW} epochs=3 algorithm=ELR(beta=0.7,lam=3)"):
+        rows.Row(text, options).start()
+    own, other = commands
+    assert ROW in own
+    assert "--set" not in own
+    assert ROW in other
+    assert other[-3:] == ["--set", "epochs=3", "algorithm=ELR(beta=0.7,lam=3)"]
+    assert other[other.index("--out") + 1] != own[own.index("--out") + 1]
 
 
 class Clock:
