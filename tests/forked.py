@@ -13,7 +13,8 @@ from typing import NamedTuple
 from room import roomy
 
 _FORKS = multiprocessing.get_context("forkserver")
-_FORKS.set_forkserver_preload(["keras"])
+# CUDA does not work in the fork of a process that has started it.
+_FORKS.set_forkserver_preload([] if os.environ.get("CUDA_VISIBLE_DEVICES") else ["keras"])
 _LIMIT = 600  # seconds
 
 

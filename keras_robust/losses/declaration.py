@@ -79,7 +79,8 @@ class Parameter:
         self.name = name
 
     def __get__(self, loss, owner=None):
-        return self if loss is None else loss.__dict__[self.name]
+        # From the loss' __dict__ it cannot be: PyTorch 2.11 compiles a look into that as one at this attribute.
+        return self if loss is None else loss._arguments[self.name]
 
     def __set__(self, loss, value):
         kind = type(loss).__name__
@@ -164,8 +165,10 @@ class DeclaredLoss(keras.losses.Loss):
             raise TypeError(f"{kind}: {error}. Its arguments are {signature}.") from None
         self._explicit = {key for key in SHARED if key in bound.arguments}
         bound.apply_defaults()
-        for name, declared in parameters_of(type(self)).items():
-            self.__dict__[name] = declared.within.check(kind, name, bound.arguments[name])
+        self._arguments = {
+            name: declared.within.check(kind, name, bound.arguments[name])
+            for name, declared in parameters_of(type(self)).items()
+        }
         self._configure(**{key: bound.arguments[key] for key in SHARED})
         self._check()
 
@@ -244,10 +247,10 @@ class DeclaredLoss(keras.losses.Loss):
 
     def read(self, key):
         """The number or variable kept under `key`."""
-        return self.__dict__[key]
+        return self._arguments[key]
 
     def write(self, key, value):
-        self.__dict__[key] = value
+        self._arguments[key] = value
 
     def declared_constraint(self, key) -> Interval:
         """What the number under `key` may be when the loss is made."""
