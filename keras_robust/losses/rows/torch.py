@@ -4,6 +4,7 @@ Plain autograd makes a (batch, classes) gradient for each sum and adds them up, 
 shape. PyTorch runs eagerly and cannot look ahead: what a loss declares in `reads` is read in one go.
 """
 
+import inspect
 import math
 
 import torch
@@ -74,10 +75,17 @@ def share(part, rest):
     return _Share.apply(part, rest)
 
 
-class _Share(torch.autograd.Function):
-    """part / (part + rest); its plain chain of safe operations launches five times as many kernels on a GPU."""
-
+class _Function(torch.autograd.Function):
     generate_vmap_rule = True
+
+    def __init_subclass__(cls, **options):
+        super().__init_subclass__(**options)
+        # PyTorch asks for it at each call, and Python would work it out each time.
+        cls.forward.__signature__ = inspect.signature(cls.forward)
+
+
+class _Share(_Function):
+    """part / (part + rest); its plain chain of safe operations launches five times as many kernels on a GPU."""
 
     @staticmethod
     def forward(part, rest):
@@ -96,9 +104,7 @@ class _Share(torch.autograd.Function):
         return change * (rest * unit), -change * (part * unit)
 
 
-class _WithSlope(torch.autograd.Function):
-    generate_vmap_rule = True
-
+class _WithSlope(_Function):
     @staticmethod
     def forward(x, function):
         return function(x)
@@ -117,13 +123,11 @@ class _WithSlope(torch.autograd.Function):
         return -slope * change, None
 
 
-class _Read(torch.autograd.Function):
+class _Read(_Function):
     """Margin, and sum and sum above `low` of the logarithms of the other classes, with one gradient for all.
 
     Keeps exp(z - top) and its sum, both times exp(-level) where `low` is asked for, so that 1 tells what is above.
     """
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(logits, places, summed, low):
@@ -181,13 +185,11 @@ class _Read(torch.autograd.Function):
         return scatter(-1, places, at_label[..., None]), None, None, None
 
 
-class _ReadPeak(torch.autograd.Function):
+class _ReadPeak(_Function):
     """log p at `places` and the largest log p of a row, with relative digits near 0, in value and gradient.
 
     Of several largest logits the first is the largest, and the others are of the rest.
     """
-
-    generate_vmap_rule = True
 
     @staticmethod
     def forward(logits, places):
