@@ -39,6 +39,12 @@ class Page:
 
     def open(self):
         self.driver.get(self.url)
+        self.wait_until(lambda: self.one("#cards").get_attribute("aria-busy") == "false")
+
+    def wait_until(self, seen):
+        from selenium.webdriver.support.wait import WebDriverWait
+
+        WebDriverWait(self.driver, 10, 0.05).until(lambda _: seen())
 
     def one(self, selector):
         return self.driver.find_element("css selector", selector)
@@ -85,13 +91,11 @@ class Page:
 
     def downloaded(self):
         """Rows of corrections.csv, as numbers and the decision."""
-        from selenium.webdriver.support.wait import WebDriverWait
-
         file = self.downloads / "corrections.csv"
         file.unlink(missing_ok=True)
         self.settled()
         self.one("#download").click()
-        WebDriverWait(self.driver, 10, 0.05).until(lambda _: file.exists() and file.stat().st_size)
+        self.wait_until(lambda: file.exists() and file.stat().st_size)
         with open(file, newline="") as opened:
             head, *rows = csv.reader(opened)
         assert head == ["sample", "given", "corrected", "decision"]
@@ -149,6 +153,25 @@ def test_keys_decide_undo_and_survive_a_reload(pets):
     pets.keys("1", Keys.HOME, Keys.ARROW_RIGHT, "b", Keys.END)  # the given class is kept; decided anew
     assert pets.current == 8
     assert pets.downloaded()[1:] == [(7, 1, 2, "fix"), (9, 2, 2, "keep"), (11, 2, 1, "fix")]
+
+
+def test_nothing_is_read_or_decided_before_the_browser_answers(pets):
+    pets.keys("k")
+    hold = """
+        StorageManager.prototype.persisted = () => new Promise((answer) => { window.answer = answer; });
+        const { get } = Object.getOwnPropertyDescriptor(window, "localStorage");
+        Object.defineProperty(window, "localStorage", { get() { window.touched = true; return get.call(window); } });
+    """
+    held = pets.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": hold})
+    pets.driver.get(pets.url)
+    pets.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", held)
+    pets.keys("d")
+    assert not pets.js("window.touched")
+    assert pets.samples == []
+    pets.js("answer()")
+    pets.wait_until(lambda: pets.samples)
+    assert pets.js("touched")
+    assert pets.counts == "1 of 6 decided: 1 kept, 0 changed, 0 dropped"
 
 
 def test_mouse(pets):

@@ -7,6 +7,16 @@ const rank = new Map(data.sample.map((sample, at) => [sample, at]));
 const decided = new Map(); // sample -> {given, corrected, decision}
 let past = []; // steps, the latest last; each a list of [sample, what was decided before or null]
 
+// To be awaited before localStorage is touched. A file's page that asks for it before Chromium has noted that this page
+// replaced the last one gets an empty one of its own, without an error, and nothing is kept. This answer comes after that.
+async function noted() {
+  try {
+    await navigator.storage.persisted();
+  } catch {
+    // The browser lacks this question or refuses it here; `restore` says whether it keeps anything.
+  }
+}
+
 function restore() {
   decided.clear();
   past = [];

@@ -183,6 +183,7 @@ const KEYS = {
   home: () => move(-Infinity), end: () => move(Infinity),
 };
 
+await noted(); // nothing is decided before what was kept is read
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, dialog"), name = event.key.toLowerCase();
   if (typing || event.altKey || (name === "z" ? !(event.ctrlKey || event.metaKey) : event.ctrlKey || event.metaKey)) return;
@@ -232,3 +233,4 @@ current = Math.max(0, data.sample.findIndex((sample) => !decided.has(sample)));
 filter();
 count();
 layout();
+feed.setAttribute("aria-busy", "false");
