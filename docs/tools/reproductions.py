@@ -28,7 +28,7 @@ each for the reason that stands below its table.
 This page is generated: `python docs/tools/reproductions.py`.
 """
 OWN = """Test accuracy, %: after the last epoch; the mean of the last ten; the best, which none could have picked
-without the test labels. Then the shares of the wrong training labels where the model says the wrong label, and the
+without the test labels; a dash where only the first was kept. Then the shares of the wrong training labels where the model says the wrong label, and the
 clean one; and how well low mean margins find the wrong labels. "quick" is a tenth of the images for a quarter of the
 epochs: it shows who memorizes, and compares with no paper.
 """
@@ -100,7 +100,7 @@ def _own(runs):
         lines += [_line(["---"] * 2 + ["---:"] * (1 + len(_MEASURED)))]
         for run in (run for run in runs if (run.scale, run.setup) == (scale, setup)):
             paper = (run.scale == "full" and BY_NAME[run.recipe].expected) or "-"
-            cells = (run.cell(name) for name in _MEASURED)
+            cells = (run.cell(name) or "-" for name in _MEASURED)
             lines.append(_line([run.recipe, ", ".join(map(str, run.seeds)), *map(str, (paper, *cells))]))
         lines.append("")
     return ["\n".join(lines)]

@@ -11,7 +11,7 @@ from keras_robust.recipes.cell import Cell
 
 @dataclass(frozen=True)
 class Obtained:
-    """The runs of one recipe, one value a seed, in per cent.
+    """The runs of one recipe, one value a seed, in per cent; None where a run's folder is gone and it was not noted.
 
     Attributes:
         recipe: its name.
@@ -27,16 +27,18 @@ class Obtained:
     scale: str
     seeds: list
     last: list
-    mean_of_last_ten: list
-    best: list
-    memorized: list
-    corrected: list
-    auroc: list
     setup: str
+    mean_of_last_ten: list | None = None
+    best: list | None = None
+    memorized: list | None = None
+    corrected: list | None = None
+    auroc: list | None = None
 
-    def cell(self, measure: str = "last") -> Cell:
+    def cell(self, measure: str = "last") -> Cell | None:
         """Mean, and standard deviation of several seeds, of a measure."""
         values = getattr(self, measure)
+        if values is None:
+            return None
         std = statistics.stdev(values) if len(values) > 1 else None
         return Cell(statistics.fmean(values), std, table="own runs", runs=len(values), note=self.setup)
 
