@@ -28,9 +28,9 @@ each for the reason that stands below its table.
 This page is generated: `python docs/tools/reproductions.py`.
 """
 OWN = """Test accuracy, %: after the last epoch; the mean of the last ten; the best, which none could have picked
-without the test labels; a dash where only the first was kept. Then the shares of the wrong training labels where the model says the wrong label, and the
-clean one; and how well low mean margins find the wrong labels. "quick" is a tenth of the images for a quarter of the
-epochs: it shows who memorizes, and compares with no paper.
+without the test labels; a dash where only the first was kept. Then the shares of the wrong training labels where the
+model says the wrong label, and the clean one; and how well low mean margins find the wrong labels. "quick" is a tenth
+of the images for a quarter of the epochs: it shows who memorizes, and compares with no paper.
 """
 _MEASURED = {name: " ".join(heading.split()) for name, heading in HEADINGS.items() if name != "precision"}
 _NUMBER = re.compile(r"\b\d+(?:\.\d+)?(?:e-\d+)?\b")
