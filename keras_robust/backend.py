@@ -185,8 +185,8 @@ def select(condition, then, otherwise):
     if keras.backend.backend() == "torch" and not any(isinstance(part, keras.KerasTensor) for part in parts):
         import torch
 
-        tensors = (part if isinstance(part, int | float) else ops.convert_to_tensor(part) for part in parts)
-        return torch.where(*tensors)
+        as_they_are = int | float | torch.Tensor
+        return torch.where(*(part if isinstance(part, as_they_are) else ops.convert_to_tensor(part) for part in parts))
     return ops.where(condition, then, otherwise)
 
 

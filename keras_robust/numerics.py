@@ -13,7 +13,12 @@ TINY = 2.0**-60  # beside 1, float64 cannot tell it from 0
 
 def floor(x, low):
     """max(x, low) in the dtype of x: Keras' PyTorch backend rounds a number to float32 in `maximum` and in `where`."""
-    return select(x > low, x, ops.zeros_like(x) + low)
+    return select(x > low, x, low)
+
+
+def filled(value, like):
+    """A function's value at each entry of `like`, where it is one number for all of them too."""
+    return value if len(getattr(value, "shape", ())) == len(like.shape) > 0 else value + ops.zeros_like(like)
 
 
 def smallest(x):
@@ -23,7 +28,7 @@ def smallest(x):
 
 def ceiling(x, high):
     """min(x, high) in the dtype of x."""
-    return select(x < high, x, ops.zeros_like(x) + high)
+    return select(x < high, x, high)
 
 
 def one_minus_exp(x):

@@ -21,7 +21,7 @@ from keras import ops
 from keras_robust.backend import cached_property, largest, select
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
-from keras_robust.numerics import SMALLEST, floor, one_minus_exp
+from keras_robust.numerics import SMALLEST, filled, floor, one_minus_exp
 
 
 class Probability:
@@ -132,13 +132,16 @@ class OfIds(Evidence):
     @cached_property
     def peak(self):
         """The rows read for log p_y and max_k log p_k alone, if no more than that is asked for; else None."""
-        plain = self.reads == {"max"} and isinstance(self.bias, float) and self.bias == 0.0
-        return rows.peak(self.logits, self.labels.ids) if plain else None
+        return rows.peak(self.logits, self.labels.ids) if self.reads == {"max"} and self.unbiased else None
+
+    @property
+    def unbiased(self) -> bool:
+        return isinstance(self.bias, float) and self.bias == 0.0
 
     @cached_property
     def margin(self):
         """Logit margin of the label, leave-one-out."""
-        return self.rows.margin + self.bias
+        return self.rows.margin if self.unbiased else self.rows.margin + self.bias
 
     @cached_property
     def label(self) -> Probability:
@@ -156,7 +159,7 @@ class OfIds(Evidence):
 
         def value_and_weight(margin):
             p = self.probability(margin=margin)
-            return loss.at(p) + ops.zeros_like(margin), loss.signed_weight(p)
+            return filled(loss.at(p), margin), loss.signed_weight(p)
 
         return rows.with_slope(value_and_weight, self.margin)
 
@@ -271,6 +274,6 @@ def at_log_p(loss, log_p, num_classes):
 
     def value_and_slope(log_p):
         p = Probability(num_classes, log_p=log_p)
-        return loss.at(p) + ops.zeros_like(log_p), loss.slope_at(p)
+        return filled(loss.at(p), log_p), loss.slope_at(p)
 
     return rows.with_slope(value_and_slope, log_p)
