@@ -11,8 +11,8 @@ SHELL := bash
 .SHELLFLAGS := -euo pipefail -c
 PYTHON ?= python3
 BACKENDS ?= tensorflow jax torch
-# Of each backend: tests that wait, for a process, a browser or the disk, leave the cores to the others.
-WORKERS ?= 2
+# One for each of the backends that run at once, two for one that runs alone: there are two cores.
+WORKERS ?= $(if $(filter 1,$(words $(filter-out tensorflow,$(BACKENDS)))),2,1)
 TESTS = $(BACKENDS:%=test-%)
 AT_ONCE = $(MAKE) --no-print-directory --jobs --keep-going --output-sync=target
 PIP = -m pip install --quiet --disable-pip-version-check
@@ -35,6 +35,7 @@ test: lint
 	$(AT_ONCE) .venv/ready $(filter-out test-tensorflow,$(TESTS)) || failed=1; \
 	exit $$failed
 
+test-tensorflow: WORKERS = 2
 $(TESTS): test-%: .venv/ready
 	@echo "== $*"
 	@KERAS_BACKEND=$* .venv/bin/python -m pytest --numprocesses $(WORKERS) --dist worksteal $(ARGS)

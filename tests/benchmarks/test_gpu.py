@@ -8,11 +8,10 @@ import sys
 import time
 
 import pytest
-from harness import once
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROW = "anl/mnist/symmetric:0.8/ce"
-pytestmark = once
+pytestmark = pytest.mark.only("jax")  # each step has a backend of its own, and PyTorch's run is the longest
 
 
 @pytest.fixture
