@@ -159,7 +159,7 @@ class OfIds(Evidence):
 
         def value_and_weight(margin):
             p = self.probability(margin=margin)
-            return filled(loss.at(p), margin), loss.signed_weight(p)
+            return filled(loss.at(p), margin), filled(loss.signed_weight(p), margin)
 
         return rows.with_slope(value_and_weight, self.margin)
 
@@ -274,6 +274,6 @@ def at_log_p(loss, log_p, num_classes):
 
     def value_and_slope(log_p):
         p = Probability(num_classes, log_p=log_p)
-        return filled(loss.at(p), log_p), loss.slope_at(p)
+        return filled(loss.at(p), log_p), filled(loss.slope_at(p), log_p)
 
     return rows.with_slope(value_and_slope, log_p)

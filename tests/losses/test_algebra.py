@@ -8,6 +8,7 @@ from keras import ops
 
 import keras_robust as kr
 from keras_robust.losses import rows
+from keras_robust.losses.algebra import ElementaryLoss
 
 RNG = np.random.default_rng(5)
 Z = (3 * RNG.normal(size=(6, 10))).astype("float32")
@@ -41,6 +42,28 @@ def test_the_evidence_is_read_once_for_a_sum(monkeypatch):
     loss = kr.NCE(from_logits=True) + kr.NNCE() + kr.DAL(0.6, 1.0) + kr.GLS(0.1) + kr.LogitBias(kr.GCE(), 1.0)
     loss.call(Y, Z)
     assert len(reads) == 1
+
+
+class Flat(ElementaryLoss):
+    """One number for all."""
+
+    def value(self, log_p):
+        return 0.5
+
+    def slope(self, log_p):
+        return 0.0
+
+
+def test_a_function_may_be_one_number():
+    ce, ce_gradient = value_and_gradient(kr.CE(from_logits=True), Y, Z)
+    for loss, expected, expected_gradient in (
+        (Flat(from_logits=True), 0.5, 0.0),
+        (kr.Normalized(Flat(), from_logits=True), 0.1, 0.0),
+        (kr.CE(from_logits=True) + 2 * Flat(), ce + 1.0, ce_gradient),
+    ):
+        value, gradient = value_and_gradient(loss, Y, Z)
+        np.testing.assert_allclose(value, np.broadcast_to(expected, Y.shape), rtol=1e-6)
+        np.testing.assert_allclose(gradient, np.broadcast_to(expected_gradient, Z.shape), atol=1e-7)
 
 
 @pytest.mark.parametrize("weight", ["2", True, None, [1.0], kr.CE()])
