@@ -3,10 +3,11 @@
     KERAS_BACKEND=jax python benchmarks/rows.py --out FOLDER --minutes 10 [--data-dir DIR] [--together 5] [ROW ...]
 
 Rows are `keras-robust run ROW --pipeline device`, each in a process of its own, until the minutes are over. Other
-settings may stand after a row's name: "anl/cifar10n/human:worst/ce algorithm=ELR(beta=0.7,lam=3)". What is not done
-then is stopped, and resumes when this is called again with the same folder. The first row runs alone for `--alone`
-seconds, so that its seconds an epoch can be read. FOLDER holds what `keras-robust run` writes of each row, and a log
-of what it printed. The last line is JSON; the exit status is 1 if a row failed.
+settings may stand after a row's name, in quotes where they hold spaces: 'anl/cifar10n/human:worst/ce epochs=2
+"algorithm=ELR(beta=0.7, lam=3)"'. What is not done then is stopped, and resumes when this is called again with the
+same folder. The first row runs alone for `--alone` seconds, so that its seconds an epoch can be read. FOLDER holds
+what `keras-robust run` writes of each row, and a log of what it printed. The last line is JSON; the exit status is 1
+if a row failed.
 """
 
 import argparse
@@ -15,6 +16,7 @@ import json
 import os
 import pathlib
 import re
+import shlex
 import statistics
 import subprocess
 import sys
@@ -36,7 +38,7 @@ class Row:
     """One recipe, with other settings or its own: its process, its folder, and what is in there."""
 
     def __init__(self, text, options):
-        self.text, (self.name, *self.settings) = text, text.split()
+        self.text, (self.name, *self.settings) = text, shlex.split(text)
         self.options, self.process = options, None
         self.folder = options.out / re.sub("[^a-z0-9.+-]+", "-", f"{text.lower()}-{options.scale}")
         self.seconds_alone, self._before = None, 0

@@ -16,11 +16,6 @@ def floor(x, low):
     return select(x > low, x, low)
 
 
-def filled(value, like):
-    """A function's value at each entry of `like`, where it is one number for all of them too."""
-    return value if len(getattr(value, "shape", ())) == len(like.shape) > 0 else value + ops.zeros_like(like)
-
-
 def smallest(x):
     """The smallest normal number of the dtype of x, float32 or float64."""
     return 2.0**-1022 if keras.backend.standardize_dtype(x.dtype) == "float64" else SMALLEST

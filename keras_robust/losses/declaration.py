@@ -143,6 +143,12 @@ class DeclaredLoss(keras.losses.Loss):
         cls._parameters = {}
         for base in reversed(cls.__mro__):
             cls._parameters.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
+        for name in cls._parameters:
+            if not isinstance(found := inspect.getattr_static(cls, name), Parameter):
+                raise TypeError(
+                    f"`{name}` of {cls.__name__} hides the argument of that name, and would be another number than the "
+                    f"one given. Declare it anew: {name} = parameter(default=..., within=...). Received: {found!r}."
+                )
         if "__init__" in vars(cls):
             return
         own = [p.signature() for p in parameters_of(cls).values()]

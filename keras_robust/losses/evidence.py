@@ -21,7 +21,7 @@ from keras import ops
 from keras_robust.backend import cached_property, largest, select
 from keras_robust.labels import Ids, Targets
 from keras_robust.losses import rows
-from keras_robust.numerics import SMALLEST, filled, floor, one_minus_exp
+from keras_robust.numerics import SMALLEST, floor, one_minus_exp
 
 
 class Probability:
@@ -159,7 +159,8 @@ class OfIds(Evidence):
 
         def value_and_weight(margin):
             p = self.probability(margin=margin)
-            return filled(loss.at(p), margin), filled(loss.signed_weight(p), margin)
+            # A tensor of its own: not the slope, not what came in, not one number, not a bool.
+            return loss.at(p) + ops.zeros_like(margin), loss.signed_weight(p)
 
         return rows.with_slope(value_and_weight, self.margin)
 
@@ -274,6 +275,6 @@ def at_log_p(loss, log_p, num_classes):
 
     def value_and_slope(log_p):
         p = Probability(num_classes, log_p=log_p)
-        return filled(loss.at(p), log_p), filled(loss.slope_at(p), log_p)
+        return loss.at(p) + ops.zeros_like(log_p), loss.slope_at(p)  # as in `at_label`
 
     return rows.with_slope(value_and_slope, log_p)

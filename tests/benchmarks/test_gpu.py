@@ -61,13 +61,13 @@ def test_settings_stand_after_the_name_of_a_row(benchmark, monkeypatch, tmp_path
     rows, commands = benchmark("rows"), []
     monkeypatch.setattr(rows.subprocess, "Popen", lambda command, **options: commands.append(command))
     options = argparse.Namespace(out=tmp_path, scale="full", data_dir=None)
-    for text in (ROW, f"{ROW} epochs=3 algorithm=ELR(beta=0.7,lam=3)"):
+    for text in (ROW, f'{ROW} epochs=3 "algorithm=ELR(beta=0.7, lam=3)"'):
         rows.Row(text, options).start()
     own, other = commands
     assert ROW in own
     assert "--set" not in own
     assert ROW in other
-    assert other[-3:] == ["--set", "epochs=3", "algorithm=ELR(beta=0.7,lam=3)"]
+    assert other[-3:] == ["--set", "epochs=3", "algorithm=ELR(beta=0.7, lam=3)"]
     assert other[other.index("--out") + 1] != own[own.index("--out") + 1]
 
 
