@@ -144,15 +144,12 @@ class DeclaredLoss(keras.losses.Loss):
         for base in reversed(cls.__mro__):
             cls._parameters.update({name: value for name, value in vars(base).items() if isinstance(value, Parameter)})
         for name in cls._parameters:
-            if not isinstance(found := inspect.getattr_static(cls, name), Parameter):
-                raise TypeError(
-                    f"`{name}` of {cls.__name__} hides the argument of that name, and would be another number than the "
-                    f"one given. Declare it anew: {name} = parameter(default=..., within=...). Received: {found!r}."
-                )
+            if not isinstance(inspect.getattr_static(cls, name), Parameter):
+                anew = f"{name} = parameter(default=..., within=...)"
+                raise TypeError(f"`{name}` of {cls.__name__} hides the argument of that name. Declare it anew: {anew}.")
         if "__init__" in vars(cls):
             return
-        own = [p.signature() for p in parameters_of(cls).values()]
-        signature = inspect.Signature(own + list(SHARED.values()))
+        signature = inspect.Signature([*(p.signature() for p in cls._parameters.values()), *SHARED.values()])
 
         def __init__(self, *args, **kwargs):  # noqa: N807
             self._make(signature, args, kwargs)
@@ -171,10 +168,8 @@ class DeclaredLoss(keras.losses.Loss):
             raise TypeError(f"{kind}: {error}. Its arguments are {signature}.") from None
         self._explicit = {key for key in SHARED if key in bound.arguments}
         bound.apply_defaults()
-        self._arguments = {
-            name: declared.within.check(kind, name, bound.arguments[name])
-            for name, declared in parameters_of(type(self)).items()
-        }
+        declared = parameters_of(type(self)).items()
+        self._arguments = {name: its.within.check(kind, name, bound.arguments[name]) for name, its in declared}
         self._configure(**{key: bound.arguments[key] for key in SHARED})
         self._check()
 
@@ -349,13 +344,12 @@ class DeclaredLoss(keras.losses.Loss):
             if isinstance(value, float) and getattr(declared.within, "integer", False):
                 value = math.floor(value + 0.5)
             config[name] = keras.saving.serialize_keras_object(value) if isinstance(value, DeclaredLoss) else value
-        dtype = None if self._dtype_is_default else self.dtype
         return config | {
             "from_logits": self.from_logits,
             "ignore_class": self.ignore_class,
             "reduction": self.reduction,
             "name": self.name,
-            "dtype": dtype,
+            "dtype": None if self._dtype_is_default else self.dtype,
         }
 
     @classmethod
