@@ -20,6 +20,7 @@ BACKEND = keras.backend.backend()
 BACKENDS = ("tensorflow", "jax", "torch")
 #: For what does not depend on the backend: it is run on PyTorch, which traces and compiles nothing.
 once = pytest.mark.only("torch")
+once_on_jax = pytest.mark.only("jax")  # some, so that both end at the same time
 REAL_DATA = pathlib.Path(os.environ.get("KERAS_ROBUST_DATA", pathlib.Path(__file__).parents[2] / "shared" / "data"))
 
 

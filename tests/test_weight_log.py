@@ -7,12 +7,12 @@ import sys
 
 import numpy as np
 import pytest
-from harness import once
+from harness import once_on_jax
 
 from keras_robust.diagnostics import Detection, WeightLog, merged_log
 from keras_robust.weight_log import RECORD, drop_epochs, logged_epochs, write_epoch
 
-pytestmark = once
+pytestmark = once_on_jax
 
 
 def records(**fields):

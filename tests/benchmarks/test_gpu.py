@@ -8,10 +8,11 @@ import sys
 import time
 
 import pytest
+from harness import once_on_jax
 
 ROOT = pathlib.Path(__file__).parents[2]
 ROW = "anl/mnist/symmetric:0.8/ce"
-pytestmark = pytest.mark.only("jax")  # each step has a backend of its own, and PyTorch's run is the longest
+pytestmark = once_on_jax
 
 
 @pytest.fixture

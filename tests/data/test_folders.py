@@ -5,12 +5,12 @@ import shutil
 import numpy as np
 import pytest
 import tensorflow as tf
-from harness import once
+from harness import once_on_jax
 
 from keras_robust import data, noise
 from keras_robust.data import folders
 
-pytestmark = once
+pytestmark = once_on_jax
 
 
 def pixels(dataset, scale=1.0):

@@ -2,13 +2,13 @@
 
 import numpy as np
 import pytest
-from harness import once, real_data
+from harness import once_on_jax, real_data
 
 from keras_robust import data
 from keras_robust.catalog import CATALOG
 from keras_robust.data.reading import read_dataset
 
-pytestmark = once
+pytestmark = once_on_jax
 
 
 @pytest.fixture(scope="module")

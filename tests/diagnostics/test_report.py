@@ -6,7 +6,7 @@ import shutil
 
 import numpy as np
 import pytest
-from harness import assert_refused_in_one_line, once
+from harness import assert_refused_in_one_line, once_on_jax
 
 from keras_robust import cli, diagnostics
 from keras_robust.data.image_folders import Listing
@@ -15,7 +15,7 @@ from keras_robust.digests import digest
 from keras_robust.measures import measure
 from keras_robust.weight_log import RECORD, WeightLog, write_epoch
 
-pytestmark = once
+pytestmark = once_on_jax
 HOSTILE = ["<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "{{MAIN}}&lt;", "dog"]
 
 

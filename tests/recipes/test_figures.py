@@ -5,7 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
-from harness import once
+from harness import once_on_jax
 from rich.console import Console
 
 from keras_robust import cli, recipes
@@ -15,7 +15,7 @@ from keras_robust.recipes.planning import Conditions
 from keras_robust.training.folder import write_json, write_rows
 from keras_robust.weight_log import RECORD, write_epoch
 
-pytestmark = once
+pytestmark = once_on_jax
 
 EPOCHS, SAMPLES = 3, 12
 #: Where grids are printed -> the figure and its number.
