@@ -9,7 +9,7 @@ let past = []; // steps, the latest last; each a list of [sample, what was decid
 
 // To be awaited before localStorage is touched. A file's page that asks for it before Chromium has noted that this page
 // replaced the last one gets an empty one of its own, without an error, and nothing is kept. This answer comes after that.
-async function settled() {
+async function storageReady() {
   try {
     await navigator.storage.persisted();
   } catch {

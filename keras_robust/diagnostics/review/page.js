@@ -183,7 +183,7 @@ const KEYS = {
   home: () => move(-Infinity), end: () => move(Infinity),
 };
 
-await settled(); // nothing is decided before what was kept is read
+await storageReady(); // nothing is decided before what was kept is read
 document.addEventListener("keydown", (event) => {
   const typing = event.target.closest("input, select, dialog"), name = event.key.toLowerCase();
   if (typing || event.altKey || (name === "z" ? !(event.ctrlKey || event.metaKey) : event.ctrlKey || event.metaKey)) return;
